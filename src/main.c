@@ -502,7 +502,7 @@ static int start_store(struct daemon *d, struct error *err)
 	if (open_meta(d, err) != 0)
 		return -1;
 	options.meta = d->meta;
-	if (open_store(d, &options, err) != 0)
+	if (open_store(d, &options, err) != 0 || meta_hold(d->meta, err) != 0)
 		return -1;
 	d->disk = disk_new(d->base, &d->config, err);
 	if (!d->disk)
@@ -702,7 +702,8 @@ static int start(struct daemon *d, struct error *err)
 	if (algorithms_load(err) != 0)
 		return -1;
 	if (start_loop(d, err) != 0 || start_logs(d, err) != 0 || start_store(d, err) != 0 || start_http(d, err) != 0 ||
-	    start_metrics(d, err) != 0 || start_admin(d, err) != 0 || start_operators(d, err) != 0)
+	    start_metrics(d, err) != 0 || start_admin(d, err) != 0 || start_operators(d, err) != 0 ||
+	    meta_hold(d->meta, err) != 0)
 		return -1;
 	audit_daemon(d, "daemon start", "cdrd " PACKAGE_VERSION);
 	log_info("main", "cdrd " PACKAGE_VERSION " serves what is in %s", d->config.data_dir);

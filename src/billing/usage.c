@@ -207,17 +207,10 @@ static int put_waiting(struct billing *billing, size_t max, struct error *err)
 	return 0;
 }
 
-/* A commit that cannot succeed would fail what ingest has put, too. */
-static int check_catalog(const struct billing *billing, struct error *err)
-{
-	char why[META_WHY_MAX];
-
-	return meta_is_missing(billing->meta, why, sizeof(why)) ? error_set(err, ERROR_UNAVAILABLE, "%s", why) : 0;
-}
-
 static int flush_some(struct billing *billing, struct error *err)
 {
-	if (check_catalog(billing, err) != 0)
+	/* A commit that cannot succeed would fail what ingest has put, too. */
+	if (meta_check_reached(billing->meta, err) != 0)
 		return -1;
 	int result = put_waiting(billing, PUT_MAX, err);
 	if (commit(billing, result, err) != 0)
@@ -324,7 +317,7 @@ int usage_enqueue(struct billing *billing, const struct account *account, const 
 int usage_put(struct billing *billing, const struct account *account, const struct billing_usage *usage,
               const struct billing_price *price, struct error *err)
 {
-	if (check_catalog(billing, err) != 0 || make_run(billing, account, usage, price, err) != 0)
+	if (meta_check_reached(billing->meta, err) != 0 || make_run(billing, account, usage, price, err) != 0)
 		return -1;
 	return commit(billing, put_run(billing, billing->run.data, err), err);
 }

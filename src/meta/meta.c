@@ -387,6 +387,21 @@ bool meta_is_missing(const struct meta *meta, char *why, size_t size)
 	return meta->shared && meta->ops->is_missing(meta->shared, why, size);
 }
 
+int meta_check_reached(const struct meta *meta, struct error *err)
+{
+	return meta->shared ? meta->ops->check_reached(meta->shared, err) : 0;
+}
+
+int meta_check_held(const struct meta *meta, struct error *err)
+{
+	return meta->shared ? meta->ops->check_held(meta->shared, err) : 0;
+}
+
+int meta_hold(struct meta *meta, struct error *err)
+{
+	return meta->shared ? meta->ops->beat(meta->shared, err) : 0;
+}
+
 void meta_abort(struct meta *meta)
 {
 	if (meta->shared)

@@ -83,6 +83,9 @@ struct meta_shared_ops {
 	void (*forget_waiting)(struct shared *shared, bool are_lost);
 	uint64_t (*losses)(const struct shared *shared);
 	bool (*is_missing)(const struct shared *shared, char *why, size_t size);
+	int (*check_reached)(const struct shared *shared, struct error *err);
+	int (*check_held)(const struct shared *shared, struct error *err);
+	int (*beat)(struct shared *shared, struct error *err);
 };
 
 struct meta_options {
@@ -112,8 +115,18 @@ MUST_CHECK int meta_check_key(struct meta *meta, const char *data_dir, const cha
 
 #define META_WHY_MAX 320
 
-/* Can the catalog not be written to now, as PostgreSQL is missing? Says why. */
+/* Can the catalog not be written to now, as PostgreSQL is missing, or has refused the last change? Says why. */
 bool meta_is_missing(const struct meta *meta, char *why, size_t size);
+
+/* Is PostgreSQL there, so that a change is worth an attempt? ERROR_UNAVAILABLE. What it has refused is: that may have ended. */
+MUST_CHECK int meta_check_reached(const struct meta *meta, struct error *err);
+
+/* Is it certain that no other front end serves the catalog? Then 0, and records with numbers of this one may be acknowledged;
+ * ERROR_UNAVAILABLE where PostgreSQL has not confirmed it for the lease's length, or has denied it. 0 where the catalog is here. */
+MUST_CHECK int meta_check_held(const struct meta *meta, struct error *err);
+
+/* For a start that takes long: keeps the catalog from other front ends. Blocks. ERROR_UNAVAILABLE where another one has it. */
+MUST_CHECK int meta_hold(struct meta *meta, struct error *err);
 
 /* Drops what was not committed. After the store is closed. Does nothing on NULL. */
 void meta_close(struct meta *meta);

@@ -17,8 +17,8 @@
 #include "meta/shared_catalog_private.h"
 #include "postgresql/tables.h"
 
-#define CATCH_UP_COMMITS 500 /* in one exchange */
-#define KEPT_COMMITS 10000   /* in the log: a copy that is further behind is made anew */
+#define CHANGES_MAX "10000" /* in one exchange */
+#define KEPT_COMMITS 10000  /* in the log: a copy that is further behind is made anew */
 #define TRIM_EVERY 256
 
 /* --- taking in what others have committed --- */
@@ -27,15 +27,15 @@ struct taking {
 	struct shared *shared;
 	MDB_txn *txn;
 	uint64_t number; /* of the last change */
-	bool has_accounts;
+	char commit[ID_UUID_LEN + 1];
 };
 
-/* A change: number, database, key, value. */
+/* A change: number, database, key, value, id of the transaction. */
 static int take_change(void *arg, const struct str *values, int count, struct error *err)
 {
 	struct taking *taking = arg;
 	struct env *env = meta_env(taking->shared->meta);
-	enum meta_db db = count == 4 ? shared_db_of_name(values[1]) : META_DBS;
+	enum meta_db db = count == 5 ? shared_db_of_name(values[1]) : META_DBS;
 	uint64_t number = 0;
 
 	if (db == META_DBS)
@@ -58,18 +58,22 @@ static int take_change(void *arg, const struct str *values, int count, struct er
 	if (rc && rc != MDB_NOTFOUND)
 		return env_fail(env, rc, "take in", err);
 	taking->number = number;
+	snprintf(taking->commit, sizeof(taking->commit), "%.*s", STR_ARGS(values[4]));
 	return 0;
 }
 
-static struct postgresql_statement changes_statement(struct taking *taking, struct postgresql_bigint room[2])
+/* Whole transactions of CHANGES_MAX changes in all, or one of them that is larger. */
+static struct postgresql_statement changes_statement(struct taking *taking, struct postgresql_bigint *room)
 {
 	struct postgresql_statement statement = SHARED_STATEMENT(
-		"SELECT number, db, key, value FROM cdrd_changes WHERE number > $1::bigint AND number <= $2::bigint "
-		"ORDER BY number, place");
+		"SELECT c.number, c.db, c.key, c.value, m.id FROM cdrd_changes c JOIN cdrd_commits m USING (number) "
+		"WHERE c.number > $1::bigint AND c.number <= (SELECT greatest(min(number), "
+		"max(number) - CASE WHEN count(*) = " CHANGES_MAX " THEN 1 ELSE 0 END) FROM "
+		"(SELECT number FROM cdrd_changes WHERE number > $1::bigint ORDER BY number, place LIMIT " CHANGES_MAX
+		") AS next) ORDER BY c.number, c.place");
 
-	statement.parameters[0] = postgresql_bigint(&room[0], taking->shared->number);
-	statement.parameters[1] = postgresql_bigint(&room[1], taking->shared->number + CATCH_UP_COMMITS);
-	statement.parameters_count = 2;
+	statement.parameters[0] = postgresql_bigint(room, taking->shared->number);
+	statement.parameters_count = 1;
 	statement.row = take_change;
 	statement.arg = taking;
 	return statement;
@@ -82,34 +86,32 @@ static int keep_taken(struct taking *taking, struct error *err)
 
 	if (!taking->txn)
 		return 0;
-	if (shared_put_number(shared, taking->number, err) != 0 || env_commit(meta_env(shared->meta), err) != 0) {
+	if (shared_put_commit(shared, taking->number, taking->commit, err) != 0 ||
+	    env_commit(meta_env(shared->meta), err) != 0) {
 		env_abort(meta_env(shared->meta));
 		return -1;
 	}
 	shared->number = taking->number;
+	str_copy(shared->commit, sizeof(shared->commit), taking->commit);
 	accounts_memory_clear(shared->meta);
 	return 0;
 }
 
-int shared_catch_up(struct shared *shared, uint64_t last, struct error *err)
+int shared_catch_up(struct shared *shared, struct error *err)
 {
-	while (shared->number < last) {
-		struct taking taking = { .shared = shared, .number = shared->number };
-		struct postgresql_bigint room[2];
-		struct postgresql_statement statement = changes_statement(&taking, room);
+	struct taking taking = { .shared = shared, .number = shared->number };
+	struct postgresql_bigint room;
+	struct postgresql_statement statement = changes_statement(&taking, &room);
 
-		if (postgresql_exchange(shared->postgresql, &statement, 1, err) != 0) {
-			env_abort(meta_env(shared->meta));
-			return -1;
-		}
-		if (!taking.txn)
-			return error_set(err, ERROR_CONFLICT,
-			                 "PostgreSQL: the catalog's changes after %llu are not kept any more",
-			                 (unsigned long long)shared->number);
-		if (keep_taken(&taking, err) != 0)
-			return -1;
+	if (postgresql_exchange(shared->postgresql, &statement, 1, err) != 0) {
+		env_abort(meta_env(shared->meta));
+		return -1;
 	}
-	return 0;
+	if (!taking.txn)
+		return error_set(err, ERROR_CONFLICT,
+		                 "PostgreSQL: the catalog's changes after %llu are not kept any more",
+		                 (unsigned long long)shared->number);
+	return keep_taken(&taking, err);
 }
 
 /* --- a transaction --- */
@@ -120,23 +122,25 @@ struct catalog_row {
 	bool is_there;
 };
 
-/* identity, number, holder */
+/* identity, number, holder, id of the transaction that the copy has last */
 static int take_catalog(void *arg, const struct str *values, int count, struct error *err)
 {
 	struct catalog_row *row = arg;
 	struct shared *shared = row->shared;
 
-	if (count != 3 || postgresql_read_bigint(values[1], &row->number, err) != 0)
+	if (count != 4 || postgresql_read_bigint(values[1], &row->number, err) != 0)
 		return -1;
 	row->is_there = true;
 	if (!str_is(values[0], shared->identity))
 		return error_set(err, ERROR_CORRUPT, "PostgreSQL has another catalog than data_dir");
-	if (shared->lease_us > 0 && !str_is(values[2], shared->front_end))
-		return error_set(err, ERROR_CORRUPT, "another front end holds the catalog in PostgreSQL now");
+	if (shared->lease_us > 0 && !str_is(values[2], shared->holder))
+		return error_set(err, ERROR_CORRUPT, SHARED_OTHER_HOLDER);
 	if (row->number < shared->number)
 		return error_set(err, ERROR_CORRUPT,
 		                 "PostgreSQL has transaction %llu of the catalog, data_dir %llu already",
 		                 (unsigned long long)row->number, (unsigned long long)shared->number);
+	if (shared->number > 0 && !str_is(values[3], shared->commit))
+		return error_set(err, ERROR_CONFLICT, SHARED_OTHER_COMMIT, (unsigned long long)shared->number);
 	return 0;
 }
 
@@ -145,16 +149,20 @@ static int lock(struct shared *shared, struct error *err)
 {
 	struct catalog_row row = { .shared = shared };
 
-	if (meta_get_number(shared->meta, SHARED_NUMBER, &shared->number, err) != 0)
+	if (shared_read_commit(shared, err) != 0)
 		return -1;
 	struct taking taking = { .shared = shared, .number = shared->number };
-	struct postgresql_bigint room[2];
+	struct postgresql_bigint room, own_room;
 	struct postgresql_statement statements[] = {
 		SHARED_STATEMENT("BEGIN ISOLATION LEVEL READ COMMITTED"),
-		SHARED_STATEMENT("SELECT identity, number, holder FROM cdrd_catalog FOR UPDATE"),
-		changes_statement(&taking, room),
+		SHARED_STATEMENT(
+			"SELECT identity, number, holder, "
+			"(SELECT id FROM cdrd_commits m WHERE m.number = $1::bigint) FROM cdrd_catalog FOR UPDATE"),
+		changes_statement(&taking, &room),
 	};
 
+	statements[1].parameters[0] = postgresql_bigint(&own_room, shared->number);
+	statements[1].parameters_count = 1;
 	statements[1].row = take_catalog;
 	statements[1].arg = &row;
 	if (postgresql_exchange(shared->postgresql, statements, 3, err) != 0) {
@@ -166,7 +174,10 @@ static int lock(struct shared *shared, struct error *err)
 		return error_set(err, ERROR_CORRUPT, "PostgreSQL: the table cdrd_catalog is empty");
 	}
 	bool surprises = shared->lease_us > 0 && row.number > shared->number;
-	if (keep_taken(&taking, err) != 0 || shared_catch_up(shared, row.number, err) != 0)
+	int result = keep_taken(&taking, err);
+	while (result == 0 && shared->number < row.number)
+		result = shared_catch_up(shared, err);
+	if (result != 0)
 		return -1;
 	if (surprises) {
 		shared_give_up(shared, "a change of the catalog that had been given up was made all the same");
@@ -198,12 +209,23 @@ static int add_waiting(struct shared *shared, struct error *err)
 	return 0;
 }
 
+/* What is wrong with the database itself, as a full disk or a missing right, does not go by itself with a new connection: it
+ * is told until a transaction succeeds. */
+static void note_refusal(struct shared *shared, bool is_written, const struct error *err)
+{
+	if (is_written)
+		shared->refusal[0] = '\0';
+	else if (postgresql_was_refused(shared->postgresql))
+		snprintf(shared->refusal, sizeof(shared->refusal), "%s", err->message);
+}
+
 int shared_begin(struct shared *shared, struct error *err)
 {
 	INVARIANT(!shared->is_open && !meta_env(shared->meta)->write);
 	if (shared->why[0])
 		return error_set(err, ERROR_UNAVAILABLE, "%s", shared->why);
 	if (lock(shared, err) != 0) {
+		note_refusal(shared, false, err);
 		if (err->code == ERROR_CORRUPT || err->code == ERROR_CONFLICT)
 			shared_give_up(shared, err->message);
 		struct error why = *err;
@@ -246,14 +268,14 @@ static const char write_sql[] =
 	"WITH changes AS (SELECT db, key, value, place FROM unnest($3::text[], $4::bytea[], $5::bytea[]) "
 	"WITH ORDINALITY AS c (db, key, value, place)), "
 	"catalog AS (UPDATE cdrd_catalog SET number = $1::bigint), "
-	"commits AS (INSERT INTO cdrd_commits (number, front_end) VALUES ($1::bigint, $2::text)), "
+	"commits AS (INSERT INTO cdrd_commits (number, id, front_end) VALUES ($1::bigint, $6::text, $2::text)), "
 	"logged AS (INSERT INTO cdrd_changes (number, place, db, key, value) "
 	"SELECT $1::bigint, place, db, key, value FROM changes), "
 	"removed AS (DELETE FROM cdrd_rows r USING changes c WHERE c.value IS NULL AND r.db = c.db AND r.key = c.key) "
 	"INSERT INTO cdrd_rows (db, key, value) SELECT db, key, value FROM changes WHERE value IS NOT NULL "
 	"ON CONFLICT (db, key) DO UPDATE SET value = excluded.value";
 
-static int write_changes(struct shared *shared, uint64_t number, struct error *err)
+static int write_changes(struct shared *shared, uint64_t number, const char *commit, struct error *err)
 {
 	struct shared_arrays arrays = { .dbs = { .count = 0 } };
 	struct postgresql_bigint number_room, old_room;
@@ -264,7 +286,8 @@ static int write_changes(struct shared *shared, uint64_t number, struct error *e
 	statements[0].parameters[0] = postgresql_bigint(&number_room, number);
 	statements[0].parameters[1] = str_from(shared->front_end);
 	memcpy(&statements[0].parameters[2], arrays.parameters, sizeof(arrays.parameters));
-	statements[0].parameters_count = 5;
+	statements[0].parameters[5] = str_from(commit);
+	statements[0].parameters_count = 6;
 	if (number % TRIM_EVERY == 0 && number > KEPT_COMMITS) {
 		struct str old = postgresql_bigint(&old_room, number - KEPT_COMMITS);
 
@@ -284,18 +307,23 @@ static int write_changes(struct shared *shared, uint64_t number, struct error *e
 
 int shared_commit(struct shared *shared, struct error *err)
 {
+	char commit[ID_UUID_LEN + 1];
+
 	INVARIANT(shared->is_open);
 	if (shared->noted.len == 0 && !shared->noted.failed) {
 		shared_drop(shared);
 		return 0;
 	}
-	if (write_changes(shared, shared->number + 1, err) != 0 ||
-	    shared_put_number(shared, shared->number + 1, err) != 0) {
+	id_uuid(commit);
+	bool is_written = write_changes(shared, shared->number + 1, commit, err) == 0;
+	note_refusal(shared, is_written, err);
+	if (!is_written || shared_put_commit(shared, shared->number + 1, commit, err) != 0) {
 		shared_drop(shared);
 		return -1;
 	}
 	shared->is_open = false;
 	shared->number++;
+	str_copy(shared->commit, sizeof(shared->commit), commit);
 	return 0;
 }
 
@@ -324,22 +352,32 @@ uint64_t shared_losses(const struct shared *shared)
 	return shared->losses;
 }
 
+int shared_check_reached(const struct shared *shared, struct error *err)
+{
+	if (!shared->why[0] && !postgresql_is_connected(shared->postgresql))
+		return error_set(err, ERROR_UNAVAILABLE, "%s", postgresql_why(shared->postgresql));
+	return shared_check_held(shared, err);
+}
+
 bool shared_is_missing(const struct shared *shared, char *why, size_t size)
 {
-	if (!shared->why[0] && postgresql_is_connected(shared->postgresql))
-		return false;
-	snprintf(why, size, "%s", shared->why[0] ? shared->why : postgresql_why(shared->postgresql));
-	return true;
+	struct error err;
+	bool is_reached = shared_check_reached(shared, &err) == 0;
+
+	snprintf(why, size, "%s", is_reached ? shared->refusal : err.message);
+	return why[0] != '\0';
 }
 
 /* --- its life --- */
 
 static struct postgresql *new_connection(const struct meta_shared_options *options, struct error *err)
 {
-	return postgresql_new(&(struct postgresql_options){ .connection = options->connection,
-	                                                    .password = options->password,
-	                                                    .timeout_us = options->timeout_us },
-	                      err);
+	return postgresql_new(
+		&(struct postgresql_options){ .connection = options->connection,
+	                                      .password = options->password,
+	                                      .probe = "UPDATE cdrd_catalog SET holder_until = holder_until",
+	                                      .timeout_us = options->timeout_us },
+		err);
 }
 
 int shared_migrate(const struct meta_shared_options *options, struct error *err)
@@ -387,6 +425,8 @@ static int open_all(struct shared *shared, const struct meta_shared_options *opt
 		return -1;
 	if (!shared->front_end[0])
 		id_uuid(shared->front_end);
+	if (shared_lease_name(shared, err) != 0)
+		return -1;
 	if ((shared->lease_us > 0 && shared_lease_take(shared, err) != 0) || shared_copy_check(shared, err) != 0)
 		return -1;
 	return shared_lease_keep(shared, options->base, err);
@@ -437,4 +477,7 @@ const struct meta_shared_ops meta_shared_postgresql = {
 	.forget_waiting = shared_forget_waiting,
 	.losses = shared_losses,
 	.is_missing = shared_is_missing,
+	.check_reached = shared_check_reached,
+	.check_held = shared_check_held,
+	.beat = shared_lease_beat,
 };

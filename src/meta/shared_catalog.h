@@ -41,9 +41,10 @@ struct meta_shared_options {
 /* Makes the tables that are not there yet. Blocks. */
 MUST_CHECK int shared_migrate(const struct meta_shared_options *options, struct error *err);
 
-/* What the copy remembers, in META_DB_VALUES: which catalog it is of, its last transaction, and its own name. */
+/* What the copy remembers, in META_DB_VALUES: which catalog it is of, its last transaction's number and id, and its own name. */
 #define SHARED_IDENTITY "shared/identity"
 #define SHARED_NUMBER META_SHARED_NUMBER
+#define SHARED_COMMIT "shared/commit"
 #define SHARED_FRONT_END "shared/front_end"
 
 /* For meta_options: the functions that follow. */
@@ -83,7 +84,13 @@ void shared_forget_waiting(struct shared *shared, bool are_lost);
 /* How often what waited has been lost. */
 uint64_t shared_losses(const struct shared *shared);
 
-/* Is PostgreSQL not there, or another front end in charge? Says which. */
+/* Is PostgreSQL not there, or another front end in charge, or was the last change refused? Says which. */
 bool shared_is_missing(const struct shared *shared, char *why, size_t size);
+
+/* May a change succeed, as far as is known without one? ERROR_UNAVAILABLE. */
+MUST_CHECK int shared_check_reached(const struct shared *shared, struct error *err);
+
+/* 0 while no other front end can hold the catalog; ERROR_UNAVAILABLE. */
+MUST_CHECK int shared_check_held(const struct shared *shared, struct error *err);
 
 #endif

@@ -12,6 +12,8 @@
 
 #define SHARED_STATEMENT(sql_text) ((struct postgresql_statement){ .sql = (sql_text) })
 
+#define HOLDER_SIZE (ID_UUID_LEN + 128)
+
 /* A change, in a buffer of them; key and value follow it. */
 struct shared_change {
 	uint8_t db;
@@ -23,18 +25,23 @@ struct shared {
 	struct meta *meta;
 	struct postgresql *postgresql;
 	char identity[64];               /* of the catalog; "": not known yet */
-	char front_end[ID_UUID_LEN + 1]; /* of this data directory */
+	char front_end[ID_UUID_LEN + 1]; /* of this data directory, and of copies of it */
+	char holder[HOLDER_SIZE];        /* and of no copy of it */
 	const char *name;
 	int64_t timeout_us, lease_us;
-	uint64_t number;    /* of the last transaction that the copy has */
-	bool is_open;       /* a transaction is */
-	struct buf noted;   /* changes of the transaction that is open */
-	struct buf waiting; /* changes that wait for one */
+	uint64_t number;              /* of the last transaction that the copy has; 0: none */
+	char commit[ID_UUID_LEN + 1]; /* its id; "" */
+	bool is_open;                 /* a transaction is */
+	struct buf noted;             /* changes of the transaction that is open */
+	struct buf waiting;           /* changes that wait for one */
 	uint64_t losses;
 	char why[256];      /* it can no longer write, until a new start; "" */
+	char refusal[256];  /* by PostgreSQL, of the last transaction; "" */
 	struct event *beat; /* says that it is there; or NULL */
 	struct postgresql_bigint beat_lease;
-	bool still_holds;
+	bool is_beating, still_holds;
+	int64_t beat_sent_us;
+	int64_t held_until_us; /* monotonic: until then no other front end can hold it */
 	void (*on_lost)(void *arg, const char *why);
 	void *arg;
 };
@@ -61,20 +68,32 @@ enum meta_db shared_db_of_name(struct str name);
 
 /* --- shared_copy.c --- */
 
+#define SHARED_OTHER_COMMIT "PostgreSQL has another transaction %llu of the catalog than data_dir"
+
 /* Reads and writes what the copy remembers: in META_DB_VALUES, of this host alone. */
 MUST_CHECK int shared_read_text(struct shared *shared, const char *name, char *out, size_t size, struct error *err);
-MUST_CHECK int shared_put_number(struct shared *shared, uint64_t number, struct error *err);
+MUST_CHECK int shared_put_commit(struct shared *shared, uint64_t number, const char *commit, struct error *err);
+MUST_CHECK int shared_read_commit(struct shared *shared, struct error *err);
 
 /* Makes the copy anew, or a catalog of PostgreSQL that is empty from it. */
 MUST_CHECK int shared_copy_check(struct shared *shared, struct error *err);
 
 /* --- shared_lease.c --- */
 
+#define SHARED_OTHER_HOLDER "another front end holds the catalog in PostgreSQL now"
+
 /* It can write no more; whoever is told starts anew. */
 void shared_give_up(struct shared *shared, const char *why);
 
+/* Makes the name of who holds it: of this directory of this host, not of a copy of it. */
+MUST_CHECK int shared_lease_name(struct shared *shared, struct error *err);
+
 /* Becomes the one that may write, unless somebody else is. */
 MUST_CHECK int shared_lease_take(struct shared *shared, struct error *err);
+
+/* Says that it is there, and waits for it; does nothing without a lease. ERROR_UNAVAILABLE where another one holds it. For a
+ * start. */
+MUST_CHECK int shared_lease_beat(struct shared *shared, struct error *err);
 
 /* Says on the loop that it is there. A connection that is lost is made again there, too. */
 MUST_CHECK int shared_lease_keep(struct shared *shared, struct event_base *base, struct error *err);
@@ -82,7 +101,7 @@ void shared_lease_give_back(struct shared *shared);
 
 /* --- shared_catalog.c --- */
 
-/* Takes in the transactions after the copy's, up to `last`. */
-MUST_CHECK int shared_catch_up(struct shared *shared, uint64_t last, struct error *err);
+/* Takes in transactions after the copy's, at least one: ERROR_CONFLICT where they are not kept any more. */
+MUST_CHECK int shared_catch_up(struct shared *shared, struct error *err);
 
 #endif

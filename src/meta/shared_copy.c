@@ -49,12 +49,19 @@ static int put_text(struct shared *shared, const char *name, const char *text, s
 	return rc ? env_fail(env, rc, "put", err) : 0;
 }
 
-int shared_put_number(struct shared *shared, uint64_t number, struct error *err)
+int shared_put_commit(struct shared *shared, uint64_t number, const char *commit, struct error *err)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
-	return put_text(shared, SHARED_NUMBER, text, err);
+	return put_text(shared, SHARED_NUMBER, text, err) == 0 ? put_text(shared, SHARED_COMMIT, commit, err) : -1;
+}
+
+int shared_read_commit(struct shared *shared, struct error *err)
+{
+	return meta_get_number(shared->meta, SHARED_NUMBER, &shared->number, err) == 0 ?
+	               shared_read_text(shared, SHARED_COMMIT, shared->commit, sizeof(shared->commit), err) :
+	               -1;
 }
 
 static int put_identity(struct shared *shared, struct error *err)
@@ -93,6 +100,7 @@ struct copying {
 	struct shared *shared;
 	size_t rows;
 	uint64_t number;
+	char commit[ID_UUID_LEN + 1];
 };
 
 /* database, key, value */
@@ -116,19 +124,31 @@ static int take_row(void *arg, const struct str *values, int count, struct error
 	return rc ? env_fail(env, rc, "put", err) : 0;
 }
 
+/* number and id of the last transaction, holder */
 static int take_number(void *arg, const struct str *values, int count, struct error *err)
 {
 	struct copying *copying = arg;
 
-	return count == 1 ? postgresql_read_bigint(values[0], &copying->number, err) : -1;
+	if (count != 3 || postgresql_read_bigint(values[0], &copying->number, err) != 0)
+		return -1;
+	snprintf(copying->commit, sizeof(copying->commit), "%.*s", STR_ARGS(values[1]));
+	if (copying->shared->lease_us > 0 && !str_is(values[2], copying->shared->holder))
+		return error_set(err, ERROR_UNAVAILABLE, SHARED_OTHER_HOLDER);
+	return 0;
 }
 
-/* All rows of one snapshot, a few at a time. */
+#define LAST_COMMIT \
+	"SELECT number, (SELECT id FROM cdrd_commits m WHERE m.number = c.number), holder FROM cdrd_catalog c"
+
+/* All rows of one snapshot, a few at a time. Who has the lease keeps the catalog's row locked meanwhile, so that nobody takes
+ * it, and has it for its whole length at the end. */
 static int fetch_all(struct copying *copying, struct error *err)
 {
+	struct shared *shared = copying->shared;
+	const bool locks = shared->lease_us > 0;
 	struct postgresql_statement begin[] = {
-		SHARED_STATEMENT("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-		SHARED_STATEMENT("SELECT number FROM cdrd_catalog"),
+		SHARED_STATEMENT("BEGIN ISOLATION LEVEL REPEATABLE READ"),
+		SHARED_STATEMENT(locks ? LAST_COMMIT " FOR UPDATE" : LAST_COMMIT),
 		SHARED_STATEMENT(
 			"DECLARE c NO SCROLL CURSOR FOR SELECT db, key, value FROM cdrd_rows ORDER BY db, key"),
 	};
@@ -138,13 +158,15 @@ static int fetch_all(struct copying *copying, struct error *err)
 	begin[1].row = take_number;
 	fetch.row = take_row;
 	begin[1].arg = fetch.arg = copying;
-	int result = postgresql_exchange(copying->shared->postgresql, begin, 3, err);
+	int result = postgresql_exchange(shared->postgresql, begin, 3, err);
 	do {
 		before = copying->rows;
 		if (result == 0)
-			result = postgresql_exchange(copying->shared->postgresql, &fetch, 1, err);
+			result = postgresql_exchange(shared->postgresql, &fetch, 1, err);
 	} while (result == 0 && copying->rows > before);
-	return result == 0 ? postgresql_exchange(copying->shared->postgresql, &end, 1, err) : -1;
+	if (result == 0 && locks)
+		result = shared_lease_beat(shared, err);
+	return result == 0 ? postgresql_exchange(shared->postgresql, &end, 1, err) : -1;
 }
 
 static int copy_anew(struct shared *shared, struct error *err)
@@ -152,12 +174,13 @@ static int copy_anew(struct shared *shared, struct error *err)
 	struct copying copying = { .shared = shared };
 
 	if (empty_copy(shared, err) != 0 || fetch_all(&copying, err) != 0 ||
-	    shared_put_number(shared, copying.number, err) != 0 || put_identity(shared, err) != 0 ||
+	    shared_put_commit(shared, copying.number, copying.commit, err) != 0 || put_identity(shared, err) != 0 ||
 	    env_commit(meta_env(shared->meta), err) != 0) {
 		env_abort(meta_env(shared->meta));
 		return -1;
 	}
 	shared->number = copying.number;
+	str_copy(shared->commit, sizeof(shared->commit), copying.commit);
 	log_info("postgresql", "the catalog was copied from PostgreSQL: %zu rows, transaction %llu", copying.rows,
 	         (unsigned long long)copying.number);
 	return 0;
@@ -196,10 +219,16 @@ static int see_all(struct uploading *uploading, struct error *err)
 	return 0;
 }
 
+/* What it is of and its own name are kept first: if it ends before the copy knows its number, the next start knows by them
+ * that the transaction is its own. */
 static int upload(struct shared *shared, struct error *err)
 {
 	struct uploading uploading = { .shared = shared, .notes = true };
 
+	if (put_identity(shared, err) != 0 || env_commit(meta_env(shared->meta), err) != 0) {
+		env_abort(meta_env(shared->meta));
+		return -1;
+	}
 	if (shared_begin(shared, err) != 0)
 		return -1;
 	if (see_all(&uploading, err) != 0) {
@@ -208,7 +237,7 @@ static int upload(struct shared *shared, struct error *err)
 	}
 	if (shared_commit(shared, err) != 0)
 		return -1;
-	if (put_identity(shared, err) != 0 || env_commit(meta_env(shared->meta), err) != 0) {
+	if (env_commit(meta_env(shared->meta), err) != 0) {
 		env_abort(meta_env(shared->meta));
 		return -1;
 	}
@@ -222,30 +251,63 @@ static int upload(struct shared *shared, struct error *err)
 struct there {
 	char identity[64];
 	uint64_t format, number;
+	char commit[ID_UUID_LEN + 1],
+		first[ID_UUID_LEN + 1]; /* id of the copy's last transaction; who has made the first one */
 };
 
 static int take_there(void *arg, const struct str *values, int count, struct error *err)
 {
 	struct there *there = arg;
 
-	if (count != 3)
+	if (count != 5)
 		return -1;
 	snprintf(there->identity, sizeof(there->identity), "%.*s", STR_ARGS(values[0]));
+	snprintf(there->commit, sizeof(there->commit), "%.*s", STR_ARGS(values[3]));
+	snprintf(there->first, sizeof(there->first), "%.*s", STR_ARGS(values[4]));
 	return postgresql_read_bigint(values[1], &there->format, err) == 0 ?
 	               postgresql_read_bigint(values[2], &there->number, err) :
 	               -1;
 }
 
+static int look(struct shared *shared, struct there *there, struct error *err)
+{
+	struct postgresql_bigint room;
+	struct postgresql_statement statement =
+		SHARED_STATEMENT("SELECT identity, format, number, "
+	                         "(SELECT id FROM cdrd_commits m WHERE m.number = $1::bigint), "
+	                         "(SELECT front_end FROM cdrd_commits m WHERE m.number = 1) FROM cdrd_catalog");
+
+	statement.parameters[0] = postgresql_bigint(&room, shared->number);
+	statement.parameters_count = 1;
+	statement.row = take_there;
+	statement.arg = there;
+	return postgresql_exchange(shared->postgresql, &statement, 1, err);
+}
+
+static int catch_up(struct shared *shared, uint64_t last, struct error *err)
+{
+	int result = 0;
+
+	while (result == 0 && shared->number < last) {
+		result = shared_catch_up(shared, err);
+		if (result == 0)
+			result = shared_lease_beat(shared, err);
+	}
+	return result;
+}
+
+/* Where the copy's last transaction is not there, or catching up takes too long, it is made anew. */
 static int follow(struct shared *shared, const struct there *there, struct error *err)
 {
-	if (shared->number > there->number)
+	if (shared->number > there->number || strcmp(shared->commit, there->commit) != 0)
 		log_warn(
 			"postgresql",
-			"PostgreSQL has transaction %llu of the catalog, data_dir had %llu: it was put back from a backup",
+			"PostgreSQL has transaction %llu of the catalog, and not %llu that data_dir has: that is too long "
+			"ago, or a backup was put back, or a replica that lagged has taken over",
 			(unsigned long long)there->number, (unsigned long long)shared->number);
-	else if (shared_catch_up(shared, there->number, err) == 0)
+	else if (catch_up(shared, there->number, err) == 0)
 		return 0;
-	else if (err->code != ERROR_CONFLICT)
+	else if (err->code != ERROR_CONFLICT && err->code != ERROR_UNAVAILABLE)
 		return -1;
 	return postgresql_connect(shared->postgresql, err) == 0 ? copy_anew(shared, err) : -1;
 }
@@ -253,19 +315,15 @@ static int follow(struct shared *shared, const struct there *there, struct error
 int shared_copy_check(struct shared *shared, struct error *err)
 {
 	struct there there = { .format = 0 };
-	struct postgresql_statement look = SHARED_STATEMENT("SELECT identity, format, number FROM cdrd_catalog");
 	struct uploading own = { .shared = shared };
 	char ours[64];
 
-	look.row = take_there;
-	look.arg = &there;
-	if (postgresql_exchange(shared->postgresql, &look, 1, err) != 0)
+	if (shared_read_commit(shared, err) != 0 || look(shared, &there, err) != 0)
 		return -1;
 	if (there.format != POSTGRESQL_FORMAT)
 		return error_set(err, ERROR_INVALID, "PostgreSQL: the catalog has format %llu, this cdrd reads %d only",
 		                 (unsigned long long)there.format, POSTGRESQL_FORMAT);
-	if (shared_read_text(shared, SHARED_IDENTITY, ours, sizeof(ours), err) != 0 ||
-	    meta_get_number(shared->meta, SHARED_NUMBER, &shared->number, err) != 0 || see_all(&own, err) != 0)
+	if (shared_read_text(shared, SHARED_IDENTITY, ours, sizeof(ours), err) != 0 || see_all(&own, err) != 0)
 		return -1;
 	if (ours[0] && strcmp(ours, there.identity) != 0)
 		return error_set(
@@ -273,13 +331,15 @@ int shared_copy_check(struct shared *shared, struct error *err)
 			"PostgreSQL has the catalog %s, but data_dir has a copy of the catalog %s: use another "
 			"data_dir, or the database of before",
 			there.identity, ours);
-	if (!ours[0] && own.rows > 0 && there.number > 0)
+	/* An upload that was interrupted has kept ours, and no number. */
+	bool is_own = ours[0] && (shared->number > 0 || strcmp(there.first, shared->front_end) == 0);
+	if (!is_own && own.rows > 0 && there.number > 0)
 		return error_set(err, ERROR_INVALID,
 		                 "PostgreSQL has a catalog, and data_dir has one of its own, of %zu rows: use another "
 		                 "data_dir, or an empty database",
 		                 own.rows);
 	str_copy(shared->identity, sizeof(shared->identity), there.identity);
-	if (!ours[0])
+	if (shared->number == 0)
 		return there.number == 0 ? upload(shared, err) : copy_anew(shared, err);
 	return follow(shared, &there, err);
 }

@@ -2,8 +2,11 @@
 /*
  * shared_lease.c: which front end may change the catalog, and that it says in time that it is there. See shared_catalog.h.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -34,26 +37,90 @@ static void on_beaten(void *arg, const struct error *err)
 {
 	struct shared *shared = arg;
 
+	shared->is_beating = false;
 	if (!err && !shared->still_holds)
-		shared_give_up(shared, "another front end holds the catalog in PostgreSQL now");
+		shared_give_up(shared, SHARED_OTHER_HOLDER);
+	else if (!err)
+		shared->held_until_us = shared->beat_sent_us + shared->lease_us;
+}
+
+static struct postgresql_statement beat_statement(struct shared *shared)
+{
+	struct postgresql_statement statement = SHARED_STATEMENT(
+		"UPDATE cdrd_catalog SET holder_until = clock_timestamp() + $2::bigint * interval '1 us' "
+		"WHERE holder = $1::text RETURNING number");
+
+	shared->still_holds = false;
+	shared->beat_sent_us = clock_monotonic_us();
+	statement.parameters[0] = str_from(shared->holder);
+	statement.parameters[1] = postgresql_bigint(&shared->beat_lease, (uint64_t)shared->lease_us);
+	statement.parameters_count = 2;
+	statement.row = take_held;
+	statement.arg = shared;
+	return statement;
 }
 
 static void on_beat(evutil_socket_t fd, short what, void *arg)
 {
 	struct shared *shared = arg;
-	struct postgresql_statement statement = SHARED_STATEMENT(
-		"UPDATE cdrd_catalog SET holder_until = clock_timestamp() + $2::bigint * interval '1 us' "
-		"WHERE holder = $1::text RETURNING number");
+	struct postgresql_statement statement;
 
 	(void)fd;
 	(void)what;
-	shared->still_holds = false;
-	statement.parameters[0] = str_from(shared->front_end);
-	statement.parameters[1] = postgresql_bigint(&shared->beat_lease, (uint64_t)shared->lease_us);
-	statement.parameters_count = 2;
-	statement.row = take_held;
-	statement.arg = shared;
-	MAY_FAIL(postgresql_send(shared->postgresql, &statement, on_beaten, shared) == 0); /* then at the next beat */
+	if (shared->is_beating)
+		return;
+	statement = beat_statement(shared);
+	shared->is_beating = postgresql_send(shared->postgresql, &statement, on_beaten, shared) != 0;
+}
+
+int shared_lease_beat(struct shared *shared, struct error *err)
+{
+	if (shared->lease_us == 0 || shared->is_beating)
+		return 0;
+	struct postgresql_statement statement = beat_statement(shared);
+	if (postgresql_exchange(shared->postgresql, &statement, 1, err) != 0)
+		return -1;
+	if (!shared->still_holds)
+		return error_set(err, ERROR_UNAVAILABLE, SHARED_OTHER_HOLDER);
+	shared->held_until_us = shared->beat_sent_us + shared->lease_us;
+	return 0;
+}
+
+int shared_check_held(const struct shared *shared, struct error *err)
+{
+	if (shared->why[0])
+		return error_set(err, ERROR_UNAVAILABLE, "%s", shared->why);
+	if (shared->lease_us == 0 || clock_monotonic_us() < shared->held_until_us)
+		return 0;
+	return error_set(err, ERROR_UNAVAILABLE,
+	                 "PostgreSQL has not been reached for the whole of postgresql_lease, so another front end may "
+	                 "hold the catalog now");
+}
+
+/* Of a kernel that runs: hosts that are clones of one have different ones. */
+static void read_boot_id(char *out, size_t size)
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!file || !fgets(out, (int)size, file))
+		MAY_FAIL(gethostname(out, size - 1) != 0);
+	out[strcspn(out, "\n")] = '\0';
+	if (file)
+		fclose(file);
+}
+
+int shared_lease_name(struct shared *shared, struct error *err)
+{
+	const char *path = meta_env(shared->meta)->path;
+	char boot[64] = "";
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return error_set_errno(err, errno, "%s", path);
+	read_boot_id(boot, sizeof(boot));
+	snprintf(shared->holder, sizeof(shared->holder), "%s@%s/%llx.%llx", shared->front_end, boot,
+	         (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	return 0;
 }
 
 struct claim {
@@ -84,15 +151,17 @@ int shared_lease_take(struct shared *shared, struct error *err)
 	};
 
 	for (size_t i = 0; i < 2; i++)
-		statements[i].parameters[0] = str_from(shared->front_end);
+		statements[i].parameters[0] = str_from(shared->holder);
 	statements[0].parameters[1] = str_from(shared->name);
 	statements[0].parameters[2] = postgresql_bigint(&room, (uint64_t)shared->lease_us);
 	statements[0].parameters_count = 3;
 	statements[1].parameters_count = 1;
 	statements[1].row = take_claim;
 	statements[1].arg = &claim;
+	int64_t sent_us = clock_monotonic_us();
 	if (postgresql_exchange(shared->postgresql, statements, 2, err) != 0)
 		return -1;
+	shared->held_until_us = sent_us + shared->lease_us;
 	if (!claim.is_taken)
 		return error_set(err, ERROR_UNAVAILABLE, "PostgreSQL: the front end %s holds the catalog",
 		                 claim.holder);
@@ -110,7 +179,7 @@ void shared_lease_give_back(struct shared *shared)
 	shared->beat = NULL;
 	if (!shared->postgresql || shared->lease_us == 0)
 		return;
-	statement.parameters[0] = str_from(shared->front_end);
+	statement.parameters[0] = str_from(shared->holder);
 	statement.parameters_count = 1;
 	/* Without it, others wait until it is over. */
 	MAY_FAIL(postgresql_exchange(shared->postgresql, &statement, 1, &err) != 0);

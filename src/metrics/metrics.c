@@ -73,7 +73,9 @@ static void on_healthz(struct http_request *request, void *app)
 static void on_readyz(struct http_request *request, void *app)
 {
 	const struct metrics_sources *sources = &((const struct metrics *)app)->sources;
-	struct api_health health = { .http = sources->http, .store = sources->store, .disk = sources->disk };
+	struct api_health health = {
+		.http = sources->http, .store = sources->store, .disk = sources->disk, .meta = sources->meta
+	};
 
 	api_health_reply_ready(request, &health);
 }

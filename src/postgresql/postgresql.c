@@ -23,6 +23,8 @@ struct reading {
 	const struct postgresql_statement *statements;
 	size_t count, at;
 	bool has_result;  /* of the statement that is read */
+	bool is_refused;  /* by the server, whatever the connection */
+	bool is_late;     /* the server has waited for too long itself */
 	struct error err; /* the first one */
 };
 
@@ -31,6 +33,10 @@ struct postgresql {
 	int64_t timeout_us;
 	PGconn *conn;       /* or NULL */
 	bool is_connecting; /* on the loop */
+	bool was_refused;
+	bool is_doubted; /* it was too slow to answer: it is probed on the loop before anything waits for it again */
+	bool is_probing;
+	const char *probe;
 	char why[256];
 	struct event_base *base; /* or NULL: not watched */
 	struct event *socket;    /* of the connection, on the loop; or NULL */
@@ -62,19 +68,17 @@ static int fail(struct error *err, const char *doing, const char *message)
 	return error_set(err, ERROR_UNAVAILABLE, "PostgreSQL: %s: %.*s", doing, (int)(len < 200 ? len : 200), message);
 }
 
+/* What libpq says of it quotes it, and it may have a password. */
 int postgresql_check(const char *connection, struct error *err)
 {
-	char *message = NULL;
+	PQconninfoOption *options = PQconninfoParse(connection, NULL);
+	int result =
+		options ? 0 :
+			  error_set(err, ERROR_INVALID,
+	                            "not a connection string of PostgreSQL: must be as \"hostaddr=10.0.0.9 dbname=cdrd "
+	                            "user=cdrd\", with ' around a value that has spaces, or a URL");
 
-	PQconninfoOption *options = PQconninfoParse(connection, &message);
-	int result = 0;
-
-	if (!options)
-		result = error_set(err, ERROR_INVALID, "not a connection string of PostgreSQL: %.*s",
-		                   (int)strcspn(message ? message : "out of memory", "\n"),
-		                   message ? message : "out of memory");
 	PQconninfoFree(options);
-	PQfreemem(message);
 	return result;
 }
 
@@ -111,6 +115,7 @@ struct postgresql *postgresql_new(const struct postgresql_options *options, stru
 	postgresql->connection = strdup(options->connection);
 	postgresql->password = strdup(options->password);
 	postgresql->timeout_us = options->timeout_us;
+	postgresql->probe = options->probe;
 	str_copy(postgresql->why, sizeof(postgresql->why), "PostgreSQL: not connected yet");
 	if (postgresql->connection && postgresql->password && write_options(postgresql, err) == 0)
 		return postgresql;
@@ -134,7 +139,7 @@ static void close_connection(struct postgresql *postgresql)
 		evtimer_del(postgresql->deadline);
 	PQfinish(postgresql->conn);
 	postgresql->conn = NULL;
-	postgresql->is_connecting = false;
+	postgresql->is_connecting = postgresql->is_probing = false;
 }
 
 void postgresql_free(struct postgresql *postgresql)
@@ -177,7 +182,12 @@ void postgresql_drop(struct postgresql *postgresql, const struct error *why)
 
 bool postgresql_is_connected(const struct postgresql *postgresql)
 {
-	return postgresql->conn && !postgresql->is_connecting;
+	return postgresql->conn && !postgresql->is_connecting && !postgresql->is_probing;
+}
+
+bool postgresql_was_refused(const struct postgresql *postgresql)
+{
+	return postgresql->was_refused;
 }
 
 const char *postgresql_why(const struct postgresql *postgresql)
@@ -209,8 +219,13 @@ static int take_connected(struct postgresql *postgresql, struct error *err)
 	if (PQsetnonblocking(postgresql->conn, 1) != 0 || !PQenterPipelineMode(postgresql->conn))
 		return fail(err, "connect", PQerrorMessage(postgresql->conn));
 	postgresql->is_connecting = false;
-	postgresql->why[0] = '\0';
 	return 0;
+}
+
+static void set_connected(struct postgresql *postgresql)
+{
+	postgresql->is_doubted = postgresql->is_probing = false;
+	postgresql->why[0] = '\0';
 }
 
 /* Waits for the socket: 0, or -1 when the time is over. */
@@ -265,6 +280,8 @@ int postgresql_connect(struct postgresql *postgresql, struct error *err)
 		result = watch_socket(postgresql, EV_READ | EV_PERSIST, on_readable, err);
 	if (result != 0)
 		postgresql_drop(postgresql, err);
+	else
+		set_connected(postgresql);
 	return result;
 }
 
@@ -277,6 +294,34 @@ static int watch_socket(struct postgresql *postgresql, short what, event_callbac
 	if (!postgresql->socket || event_add(postgresql->socket, NULL) != 0)
 		return out_of_memory(err);
 	return 0;
+}
+
+static int send_watched(struct postgresql *postgresql, const struct postgresql_statement *statement,
+                        postgresql_ended_fn ended, void *arg, struct error *err);
+
+static void on_probed(void *arg, const struct error *err)
+{
+	struct postgresql *postgresql = arg;
+
+	if (err && postgresql->conn) {
+		postgresql_drop(postgresql, err);
+	} else if (!err) {
+		set_connected(postgresql);
+		log_info("postgresql", "connected again");
+	}
+}
+
+/* A server that was too slow may be so again. */
+static int probe(struct postgresql *postgresql, struct error *err)
+{
+	struct postgresql_statement statement = { .sql = postgresql->probe };
+
+	if (!postgresql->is_doubted || !postgresql->probe) {
+		on_probed(postgresql, NULL);
+		return 0;
+	}
+	postgresql->is_probing = true;
+	return send_watched(postgresql, &statement, on_probed, postgresql, err);
 }
 
 static void on_connecting(evutil_socket_t fd, short what, void *arg)
@@ -295,7 +340,7 @@ static void on_connecting(evutil_socket_t fd, short what, void *arg)
 		if (result == 0)
 			result = watch_socket(postgresql, EV_READ | EV_PERSIST, on_readable, &err);
 		if (result == 0)
-			log_info("postgresql", "connected again");
+			result = probe(postgresql, &err);
 	} else if (state == PGRES_POLLING_FAILED) {
 		result = fail(&err, "connect", PQerrorMessage(postgresql->conn));
 	} else {
@@ -340,6 +385,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	error_set(&err, ERROR_UNAVAILABLE, "PostgreSQL: no answer within %lld ms",
 	          (long long)(postgresql->timeout_us / 1000));
+	postgresql->is_doubted = true;
 	postgresql_drop(postgresql, &err);
 }
 
@@ -404,6 +450,26 @@ static int give_rows(const struct postgresql_statement *statement, const PGresul
 	return 0;
 }
 
+/* lock_not_available, query_canceled */
+static bool is_late(const PGresult *result)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return state && (strcmp(state, "55P03") == 0 || strcmp(state, "57014") == 0);
+}
+
+/* Not what ends with a restart, a lock or another transaction. */
+static bool is_refusal(const PGresult *result)
+{
+	static const char *const passing[] = { "08", "25P", "40", "55P", "57" };
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	for (size_t i = 0; state && i < sizeof(passing) / sizeof(passing[0]); i++)
+		if (strncmp(state, passing[i], strlen(passing[i])) == 0)
+			return false;
+	return state != NULL;
+}
+
 static void take_result(struct reading *reading, const PGresult *result)
 {
 	const struct postgresql_statement *statement = &reading->statements[reading->at];
@@ -413,9 +479,11 @@ static void take_result(struct reading *reading, const PGresult *result)
 	reading->has_result = true;
 	if (reading->err.code != ERROR_NONE || status == PGRES_COMMAND_OK || status == PGRES_PIPELINE_ABORTED)
 		return;
-	if (status != PGRES_TUPLES_OK)
+	if (status != PGRES_TUPLES_OK) {
 		(void)fail(&reading->err, "statement", PQresultErrorMessage(result));
-	else if (statement->row)
+		reading->is_refused = is_refusal(result);
+		reading->is_late = is_late(result);
+	} else if (statement->row)
 		MAY_FAIL(give_rows(statement, result, &reading->err)); /* is in the error */
 }
 
@@ -446,15 +514,19 @@ static int read_some(struct postgresql *postgresql, struct reading *reading, str
 	return 0;
 }
 
-/* Sends what is still in libpq's memory, and reads up to the synchronisation point. */
-static int finish(struct postgresql *postgresql, struct reading *reading, struct error *err)
+static int64_t deadline_of(const struct postgresql *postgresql, const struct reading *reading)
 {
 	int64_t deadline_us = clock_monotonic_us() + postgresql->timeout_us;
 
 	for (size_t i = 0; i < reading->count; i++)
 		for (int at = 0; at < reading->statements[i].parameters_count; at++)
 			deadline_us += PATIENCE_US_PER_BYTE * (int64_t)reading->statements[i].parameters[at].len;
+	return deadline_us;
+}
 
+/* Sends what is still in libpq's memory, and reads up to the synchronisation point. */
+static int finish(struct postgresql *postgresql, struct reading *reading, int64_t deadline_us, struct error *err)
+{
 	for (;;) {
 		int unsent = PQflush(postgresql->conn);
 		int result = unsent < 0 ? fail(err, "send", PQerrorMessage(postgresql->conn)) :
@@ -462,19 +534,21 @@ static int finish(struct postgresql *postgresql, struct reading *reading, struct
 
 		if (result != 0)
 			return result < 0 ? -1 : 0;
-		if (wait_for_socket(postgresql, (short)(POLLIN | (unsent ? POLLOUT : 0)), deadline_us, err) != 0)
+		if (wait_for_socket(postgresql, (short)(POLLIN | (unsent ? POLLOUT : 0)), deadline_us, err) != 0) {
+			postgresql->is_doubted = true;
 			return -1;
+		}
 	}
 }
 
 /* What is pending is answered first. */
-static int finish_pending(struct postgresql *postgresql, struct error *err)
+static int finish_pending(struct postgresql *postgresql, int64_t deadline_us, struct error *err)
 {
 	struct error failure;
 
 	if (!postgresql->is_pending)
 		return 0;
-	if (finish(postgresql, &postgresql->reading, err) != 0)
+	if (finish(postgresql, &postgresql->reading, deadline_us, err) != 0)
 		return -1;
 	failure = postgresql->reading.err;
 	end_pending(postgresql, failure.code != ERROR_NONE ? &failure : NULL);
@@ -486,15 +560,19 @@ int postgresql_exchange(struct postgresql *postgresql, const struct postgresql_s
 {
 	struct reading reading = { .statements = statements, .count = count };
 
+	postgresql->was_refused = false;
 	if (!postgresql_is_connected(postgresql))
 		return error_set(err, ERROR_UNAVAILABLE, "%s", postgresql->why);
-	if (finish_pending(postgresql, err) != 0 || send_all(postgresql, statements, count, err) != 0 ||
-	    finish(postgresql, &reading, err) != 0) {
+	int64_t deadline_us = deadline_of(postgresql, &reading);
+	if (finish_pending(postgresql, deadline_us, err) != 0 || send_all(postgresql, statements, count, err) != 0 ||
+	    finish(postgresql, &reading, deadline_us, err) != 0) {
 		postgresql_drop(postgresql, err);
 		return -1;
 	}
 	if (reading.err.code == ERROR_NONE)
 		return 0;
+	postgresql->was_refused = reading.is_refused;
+	postgresql->is_doubted |= reading.is_late;
 	*err = reading.err;
 	postgresql_drop(postgresql, err);
 	return -1;
@@ -522,24 +600,33 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static int send_watched(struct postgresql *postgresql, const struct postgresql_statement *statement,
+                        postgresql_ended_fn ended, void *arg, struct error *err)
+{
+	struct timeval patience = clock_timeval(postgresql->timeout_us);
+
+	postgresql->sent = *statement;
+	postgresql->reading = (struct reading){ .statements = &postgresql->sent, .count = 1 };
+	if (send_all(postgresql, statement, 1, err) != 0)
+		return -1;
+	if (PQflush(postgresql->conn) < 0)
+		return fail(err, "send", PQerrorMessage(postgresql->conn));
+	postgresql->is_pending = true;
+	postgresql->ended = ended;
+	postgresql->arg = arg;
+	evtimer_add(postgresql->deadline, &patience);
+	return 0;
+}
+
 int postgresql_send(struct postgresql *postgresql, const struct postgresql_statement *statement,
                     postgresql_ended_fn ended, void *arg)
 {
-	struct timeval patience = clock_timeval(postgresql->timeout_us);
 	struct error err;
 
 	if (!postgresql_is_connected(postgresql) || postgresql->is_pending || !postgresql->base)
 		return 0;
-	postgresql->sent = *statement;
-	postgresql->reading = (struct reading){ .statements = &postgresql->sent, .count = 1 };
-	if (send_all(postgresql, statement, 1, &err) == 0 && PQflush(postgresql->conn) >= 0) {
-		postgresql->is_pending = true;
-		postgresql->ended = ended;
-		postgresql->arg = arg;
-		evtimer_add(postgresql->deadline, &patience);
+	if (send_watched(postgresql, statement, ended, arg, &err) == 0)
 		return 1;
-	}
-	(void)fail(&err, "send", PQerrorMessage(postgresql->conn));
 	postgresql_drop(postgresql, &err);
 	return 0;
 }

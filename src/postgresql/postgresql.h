@@ -28,7 +28,9 @@ struct postgresql;
 struct postgresql_options {
 	const char *connection; /* a connection string of libpq, or a URL; is copied */
 	const char *password;   /* ""; or the one to use; is copied */
-	int64_t timeout_us;     /* for connecting, and for an exchange; more for each megabyte that is sent */
+	const char *probe;  /* or NULL; a statement that the loop waits for before a server that was too slow to answer
+	                           counts as connected again; is not copied */
+	int64_t timeout_us; /* for connecting, and for an exchange; more for each megabyte that is sent */
 };
 
 /* A row of an answer, in binary form; p NULL is NULL. The values die when the function returns. -1 ends the exchange. */
@@ -74,6 +76,9 @@ MUST_CHECK int postgresql_send(struct postgresql *postgresql, const struct postg
                                postgresql_ended_fn ended, void *arg);
 
 bool postgresql_is_connected(const struct postgresql *postgresql);
+
+/* Has the server itself refused the last exchange that failed, for a reason that a new connection does not change? */
+bool postgresql_was_refused(const struct postgresql *postgresql);
 
 /* Closes the connection: the server undoes what is not committed. */
 void postgresql_drop(struct postgresql *postgresql, const struct error *why);

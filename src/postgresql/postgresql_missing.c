@@ -27,6 +27,12 @@ struct postgresql *postgresql_new(const struct postgresql_options *options, stru
 	return NULL;
 }
 
+bool postgresql_was_refused(const struct postgresql *postgresql)
+{
+	(void)postgresql;
+	return false;
+}
+
 void postgresql_free(struct postgresql *postgresql)
 {
 	(void)postgresql;

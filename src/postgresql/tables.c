@@ -26,6 +26,7 @@ const char *const postgresql_tables[] = {
 	"(\n"
 	"\tnumber bigint PRIMARY KEY,\n"
 	"\ttime timestamptz NOT NULL DEFAULT now(),\n"
+	"\tid text NOT NULL,\n"
 	"\tfront_end text NOT NULL\n"
 	")",
 	"CREATE TABLE IF NOT EXISTS cdrd_changes\n"

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/directory.h"
 #include "base/log.h"
 #include "base/shrinking.h"
@@ -63,6 +64,17 @@ static int fail_to_open(struct reports *reports, const struct report *report, co
 	                               "The file is being made anew, as it was on a front end that is gone");
 }
 
+/* What a front end has left that had served before another one: the report was made again there. */
+static bool is_stale(const struct reports *reports, const struct report *report, int fd)
+{
+	struct stat st;
+
+	if (!meta_is_shared(reports->meta) || fstat(fd, &st) != 0)
+		return false;
+	int64_t modified_us = (int64_t)st.st_mtim.tv_sec * CLOCK_US_PER_SECOND + st.st_mtim.tv_nsec / 1000;
+	return (uint64_t)st.st_size != report->bytes || modified_us < report->started_us - CLOCK_US_PER_SECOND;
+}
+
 int reports_open_file(struct reports *reports, const struct report *report, struct error *err)
 {
 	struct buf path = { 0 };
@@ -73,6 +85,13 @@ int reports_open_file(struct reports *reports, const struct report *report, stru
 		error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
 	else if ((fd = open(path.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
 		MAY_FAIL(fail_to_open(reports, report, path.data, err) != 0); /* it does */
+	if (fd >= 0 && is_stale(reports, report, fd)) {
+		close(fd);
+		fd = -1;
+		report_file_remove(reports, report->file_id);
+		errno = ENOENT;
+		MAY_FAIL(fail_to_open(reports, report, path.data, err) != 0);
+	}
 	buf_free(&path);
 	return fd;
 }

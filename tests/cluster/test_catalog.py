@@ -176,6 +176,12 @@ def test_front_end_that_is_killed_is_replaced_with_all_that_was_acknowledged(fro
     even_more = send(first, account, 3)
     assert set(stored(first, account)) == sent | more | even_more
 
+    # its file of the report is not the one that was made since
+    answer = first.get(reporting.media_path(again), account=account)
+    assert answer.status == 503 and "Retry-After" in answer.headers, str(answer)
+    answer = first.get(reporting.media_path(wait_for_report(first, account, request_id)), account=account)
+    assert answer.status == 200, str(answer)
+
 
 def test_front_end_that_was_stopped_ends_when_another_has_taken_its_place(front_end):
     first = begin(front_end())

@@ -366,6 +366,79 @@ START_TEST(a_copy_that_is_far_behind_is_made_anew)
 }
 END_TEST
 
+START_TEST(a_copy_of_another_past_is_made_anew)
+{
+	ASSERT_OK(open_front_end(0));
+	ASSERT_OK(open_front_end(1));
+	ASSERT_OK(put_row(metas[0], META_DB_ACCOUNTS, "abcd1234", "kept"));
+	ASSERT_OK(put_row(metas[0], META_DB_ACCOUNTS, "efgh5678", "lost"));
+	ASSERT_OK(open_front_end(2));
+
+	/* a backup of before is put back, and another front end writes past it */
+	close_front_end(0);
+	close_front_end(1);
+	uint64_t last;
+	ASSERT_OK(meta_get_number(metas[2], SHARED_NUMBER, &last, &err));
+	run_sql("DELETE FROM cdrd_changes WHERE number = (SELECT number FROM cdrd_catalog)", NULL, NULL);
+	run_sql("DELETE FROM cdrd_commits WHERE number = (SELECT number FROM cdrd_catalog)", NULL, NULL);
+	run_sql("DELETE FROM cdrd_rows WHERE value = 'lost'", NULL, NULL);
+	run_sql("UPDATE cdrd_catalog SET number = number - 1", NULL, NULL);
+	ASSERT_OK(open_front_end(1));
+	ASSERT_OK(put_row(metas[1], META_DB_PRODUCERS, "switch", "1"));
+	ASSERT_OK(put_row(metas[1], META_DB_PRODUCERS, "switch", "2"));
+	check_copy(metas[1]);
+
+	/* one that starts, and one that runs */
+	ASSERT_OK(open_front_end(0));
+	ck_assert_str_eq(read_row(metas[0], META_DB_ACCOUNTS, "efgh5678"), "");
+	check_copy(metas[0]);
+	ck_assert_int_eq(put_row(metas[2], META_DB_PRODUCERS, "other", "3"), -1);
+	ck_assert_msg(strstr(err.message, "another transaction"), "%s", err.message);
+	close_front_end(2);
+	ASSERT_OK(open_front_end(2));
+	check_copy(metas[2]);
+}
+END_TEST
+
+static int take_identity(void *arg, const struct str *values, int count, struct error *failure)
+{
+	(void)count;
+	(void)failure;
+	buf_add_str(arg, values[0]);
+	return 0;
+}
+
+START_TEST(an_upload_that_was_interrupted_is_ended_by_the_next_start)
+{
+	struct meta_options alone = { .data_dir = dirs[0], .map_bytes = FIXTURE_MAP_BYTES };
+	struct buf identity = { 0 };
+
+	/* before PostgreSQL has it */
+	run_sql("SELECT identity FROM cdrd_catalog", take_identity, &identity);
+	ASSERT_OK(meta_open(&metas[0], &alone, &err));
+	ASSERT_OK(put_row(metas[0], META_DB_ACCOUNTS, "abcd1234", "old"));
+	ASSERT_OK(meta_put(metas[0], META_DB_VALUES, STR_LITERAL(SHARED_IDENTITY), buf_str(&identity), &err));
+	ASSERT_OK(meta_put(metas[0], META_DB_VALUES, STR_LITERAL(SHARED_FRONT_END), STR_LITERAL("me"), &err));
+	ASSERT_OK(meta_commit(metas[0], &err));
+	close_front_end(0);
+	ASSERT_OK(open_front_end(0));
+	check_copy(metas[0]);
+
+	/* after that */
+	struct env *env = meta_env(metas[0]);
+	MDB_val key = env_val(SHARED_NUMBER, strlen(SHARED_NUMBER));
+	MDB_txn *txn = env_write(env, &err);
+	ck_assert_ptr_nonnull(txn);
+	ck_assert_int_eq(mdb_del(txn, env->dbi[META_DB_VALUES], &key, NULL), 0);
+	ASSERT_OK(env_commit(env, &err));
+	close_front_end(0);
+	ASSERT_OK(open_front_end(0));
+	ck_assert_str_eq(read_row(metas[0], META_DB_ACCOUNTS, "abcd1234"), "old");
+	check_copy(metas[0]);
+	buf_free(&identity);
+}
+END_TEST
+
 /* --- random changes of several front ends --- */
 
 static void change_randomly(struct pick *random, struct meta *meta)
@@ -608,6 +681,57 @@ START_TEST(a_server_that_hangs_is_given_up)
 }
 END_TEST
 
+static void run_loop(int64_t us)
+{
+	struct timeval span = clock_timeval(us);
+
+	event_base_loopexit(base, &span);
+	event_base_dispatch(base);
+}
+
+/* As a full disk or a missing right is. */
+START_TEST(what_postgresql_refuses_is_told_until_a_change_succeeds)
+{
+	char why[META_WHY_MAX];
+
+	begin_watched();
+	run_sql("ALTER TABLE cdrd_rows ADD CONSTRAINT full_disk CHECK (db <> 'usage')", NULL, NULL);
+	ck_assert_int_eq(put_row(metas[0], META_DB_USAGE, "key", "1"), -1);
+	run_loop(2 * CLOCK_US_PER_SECOND); /* it is connected again */
+	ck_assert(meta_is_missing(metas[0], why, sizeof(why)));
+	ck_assert_msg(strstr(why, "full_disk"), "%s", why);
+	run_sql("ALTER TABLE cdrd_rows DROP CONSTRAINT full_disk", NULL, NULL);
+	ASSERT_OK(put_row(metas[0], META_DB_USAGE, "key", "1"));
+	ck_assert(!meta_is_missing(metas[0], why, sizeof(why)));
+	check_healed();
+}
+END_TEST
+
+/* It connects, and commits nothing. */
+START_TEST(a_server_that_does_not_commit_is_waited_for_once)
+{
+	struct postgresql_options other = { .connection = connection, .password = "", .timeout_us = LONG_TIMEOUT_US };
+	struct postgresql_statement lock[] = { { .sql = "BEGIN" }, { .sql = "SELECT * FROM cdrd_catalog FOR UPDATE" } };
+	struct postgresql *postgresql = postgresql_new(&other, &err);
+	int64_t blocked_us = 0;
+
+	begin_watched();
+	ck_assert_ptr_nonnull(postgresql);
+	ASSERT_OK(postgresql_connect(postgresql, &err));
+	ASSERT_OK(postgresql_exchange(postgresql, lock, 2, &err));
+	check_refused();
+	for (int i = 0; i < 30; i++) {
+		run_loop(CLOCK_US_PER_SECOND / 10);
+		int64_t began_us = clock_monotonic_us();
+		check_refused();
+		blocked_us += clock_monotonic_us() - began_us;
+	}
+	ck_assert_int_lt(blocked_us, TIMEOUT_US);
+	postgresql_free(postgresql);
+	check_healed();
+}
+END_TEST
+
 /* --- one at a time --- */
 
 static void take_lost(void *arg, const char *why)
@@ -643,6 +767,46 @@ START_TEST(who_is_not_heard_of_loses_it)
 	ck_assert_msg(strstr(err.message, "another front end"), "%s", err.message);
 	ASSERT_OK(put_row(metas[1], META_DB_PRODUCERS, "switch", "third"));
 	check_copy(metas[1]);
+}
+END_TEST
+
+/* Whoever is cut off knows by its own clock when another one may have taken its place. */
+START_TEST(what_was_not_confirmed_for_the_lease_is_not_held)
+{
+	char why[META_WHY_MAX];
+
+	options.lease_us = LEASE_US;
+	ASSERT_OK(open_front_end(0));
+	ASSERT_OK(meta_check_held(metas[0], &err));
+	usleep(LEASE_US / 2);
+	ASSERT_OK(meta_hold(metas[0], &err));
+	usleep(LEASE_US / 2 + LEASE_US / 4);
+	ASSERT_OK(meta_check_held(metas[0], &err));
+	usleep(LEASE_US / 4 + LEASE_US / 4);
+	ck_assert_int_eq(meta_check_held(metas[0], &err), -1);
+	ck_assert_int_eq((int)err.code, ERROR_UNAVAILABLE);
+	ck_assert(meta_is_missing(metas[0], why, sizeof(why)));
+	ASSERT_OK(open_front_end(1));
+	ck_assert_int_eq(meta_hold(metas[0], &err), -1);
+}
+END_TEST
+
+START_TEST(a_copied_data_dir_is_another_front_end)
+{
+	struct buf command = { 0 };
+
+	options.lease_us = LEASE_US;
+	options.on_lost = take_lost;
+	ASSERT_OK(open_front_end(0));
+	close_front_end(0);
+	buf_addf(&command, "cp -a %s/. %s", dirs[0], dirs[1]);
+	ck_assert_int_eq(system(buf_cstr(&command)), 0);
+	buf_free(&command);
+	ASSERT_OK(open_front_end(0));
+	ck_assert_int_eq(open_front_end(1), -1);
+	ck_assert_int_eq((int)err.code, ERROR_UNAVAILABLE);
+	ck_assert_msg(strstr(err.message, "holds the catalog"), "%s", err.message);
+	ASSERT_OK(put_row(metas[0], META_DB_ACCOUNTS, "abcd1234", "first"));
 }
 END_TEST
 
@@ -682,6 +846,8 @@ Suite *suite_shared(void)
 	tcase_add_test(one, entries_of_the_quarantine_have_numbers_of_their_own);
 	tcase_add_test(one, a_catalog_of_before_begins_the_one_in_postgresql);
 	tcase_add_test(one, a_copy_that_is_far_behind_is_made_anew);
+	tcase_add_test(one, a_copy_of_another_past_is_made_anew);
+	tcase_add_test(one, an_upload_that_was_interrupted_is_ended_by_the_next_start);
 	tcase_add_loop_test(one, copies_are_equal_after_random_changes, 0, 4);
 	tcase_add_loop_test(one, what_was_acknowledged_outlives_kill_9, 0, 2);
 	tcase_add_test(one, what_was_committed_there_alone_is_taken_in);
@@ -690,6 +856,10 @@ Suite *suite_shared(void)
 	tcase_add_test(one, a_server_that_hangs_is_given_up);
 	tcase_add_test(one, one_front_end_holds_the_catalog);
 	tcase_add_test(one, who_is_not_heard_of_loses_it);
+	tcase_add_test(one, what_postgresql_refuses_is_told_until_a_change_succeeds);
+	tcase_add_test(one, a_server_that_does_not_commit_is_waited_for_once);
+	tcase_add_test(one, what_was_not_confirmed_for_the_lease_is_not_held);
+	tcase_add_test(one, a_copied_data_dir_is_another_front_end);
 	tcase_add_test(one, who_says_that_it_is_there_keeps_it);
 	suite_add_tcase(suite, one);
 	return suite;

@@ -86,6 +86,9 @@ void cluster_end_commit(struct cluster *cluster, const struct error *err)
 {
 	struct error failed;
 
+	/* Under the snapshot of another front end, nobody would be told of them. */
+	if (!err && meta_check_held(cluster->store->meta, &failed) != 0)
+		err = &failed;
 	if (err) {
 		clickhouse_cancel(cluster->insert);
 		cluster->insert = NULL;
@@ -240,7 +243,7 @@ void cluster_commit(struct cluster *cluster, store_commit_fn done, void *arg)
 	struct error err;
 
 	INVARIANT(!cluster->commit_done);
-	if (days_commit(cluster->store, &err) != 0) {
+	if (meta_check_held(cluster->store->meta, &err) != 0 || days_commit(cluster->store, &err) != 0) {
 		cluster_doubt(cluster);
 		cluster_drop(cluster, &err);
 		done(arg, &err);
