@@ -153,9 +153,10 @@ def test_changes_are_the_same_in_the_same_order(both, product):
 
 
 def test_numbers_are_found_in_the_same_records(both):
+    """But those of usage, which each daemon writes of the requests that it got, after a while."""
     found = [daemon.ctl("find", "--number", "31665721611", "--limit", "5000")["found"] for daemon in both.daemons]
-    records = [sorted((item["account"], item["product"], item["id"], item["where"]) for item in items if item["kind"] == "record")
-               for items in found]
+    records = [sorted((item["account"], item["product"], item["id"], item["where"]) for item in items
+                      if item["kind"] == "record" and item["product"] != "REPORTS-USAGE") for items in found]
     assert records[0] and records[0] == records[1]
 
 
