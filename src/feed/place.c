@@ -107,5 +107,7 @@ int place_is_in(const struct place *place, int fd, const struct stat *stat, cons
 	ssize_t len = pread(fd, head, place->head_len, 0);
 	if (len < 0)
 		return error_set_errno(err, errno, "%s", path);
+	if (place->head_len == 0) /* nothing was read of it */
+		return 1;
 	return len == (ssize_t)place->head_len && id_hash64(head, place->head_len, 0) == place->head_hash;
 }
