@@ -400,6 +400,19 @@ def test_a_tail_stores_each_row_once_over_crashes_and_rotations(feed):
     assert feed.rejected() == broken(1, written - 1, every)
 
 
+def test_a_tail_that_is_killed_before_the_new_file_has_rows_knows_it_when_it_is_rotated(feed):
+    feed.grow(rows(0, 1))
+    harness.wait_for(lambda: feed.ids() == numbers(0, 1), PATIENCE)
+    feed.rotate(1, "")
+    harness.wait_for(lambda: all(row["place"] == 0 for row in feed.daemon.ctl("feed", "list")), PATIENCE)
+    time.sleep(0.5)  # until the place is committed
+    feed.daemon.kill9()
+    feed.grow(rows(1, 3))
+    feed.rotate(2, rows(4, 1))
+    feed.daemon.start()
+    harness.wait_for(lambda: feed.ids() == numbers(0, 5), PATIENCE)
+
+
 def test_a_tail_begins_again_when_its_file_was_emptied(feed):
     feed.grow(rows(1, 3))
     harness.wait_for(lambda: feed.ids() == numbers(1, 3), PATIENCE)
