@@ -209,7 +209,7 @@ static int settle(struct reconciler *reconciler, bool cut, int64_t last_us, stru
 {
 	struct reconciler_side *ours = &reconciler->ours, *theirs = &reconciler->theirs;
 	bool ours_stay[PAIRING_ROWS_MAX] = { false }, theirs_stay[PAIRING_ROWS_MAX] = { false };
-	bool theirs_paired[PAIRING_ROWS_MAX];
+	bool theirs_paired[PAIRING_ROWS_MAX] = { false };
 	int result = 0;
 
 	for (size_t i = 0; i < theirs->count; i++)
