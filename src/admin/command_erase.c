@@ -58,13 +58,10 @@ static void write_progress(void *arg, struct json *j)
 
 static void write_hash(struct json *j, const struct siphash *hash)
 {
-	const uint8_t *bytes = (const uint8_t *)hash->word;
-	struct buf text = { 0 };
+	char text[2 * sizeof(hash->word) + 1];
 
-	for (size_t i = 0; i < sizeof(hash->word); i++)
-		buf_addf(&text, "%02x", bytes[i]);
-	json_member_str(j, "hash", buf_str(&text));
-	buf_free(&text);
+	str_write_hex(text, hash->word, sizeof(hash->word));
+	json_member_text(j, "hash", text);
 }
 
 /* The head of the receipt. */

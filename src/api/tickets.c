@@ -64,8 +64,7 @@ static void write_text(char text[API_TICKET_LEN + 1], size_t slot)
 
 	id_random(secret, sizeof(secret));
 	(void)snprintf(text, API_TICKET_LEN + 1, "%04x", (unsigned)slot);
-	for (size_t i = 0; i < SECRET_BYTES; i++)
-		(void)snprintf(text + SLOT_DIGITS + 2 * i, 3, "%02x", secret[i]);
+	str_write_hex(text + SLOT_DIGITS, secret, sizeof(secret));
 }
 
 static int take_slot(struct api *app, const char *account, size_t *slot, struct error *err)

@@ -45,6 +45,20 @@ static inline void str_copy(char *to, size_t size, const char *text)
 	memcpy(to, text, len);
 }
 
+/* Writes bytes as hexadecimal digits in lower case, and a NUL: 2 * count + 1 characters. */
+static inline void str_write_hex(char *out, const void *bytes, size_t count)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned char byte = ((const unsigned char *)bytes)[i];
+
+		*out++ = digits[byte >> 4];
+		*out++ = digits[byte & 0xf];
+	}
+	*out = '\0';
+}
+
 /* The value of a hexadecimal digit, either case; -1 for anything else. */
 static inline int str_hex_value(char c)
 {

@@ -207,14 +207,15 @@ static void write_body(struct multipart *multipart)
 static void add_sha256(const struct multipart *multipart, struct buf *sha256)
 {
 	uint8_t digest[SHA256_DIGEST_LENGTH];
+	char text[2 * sizeof(digest) + 1];
 
 	if (multipart->step == MULTIPART_PART) {
 		buf_add_text(sha256, "UNSIGNED-PAYLOAD");
 		return;
 	}
 	SHA256((const uint8_t *)multipart->body.data, multipart->body.len, digest);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		buf_addf(sha256, "%02x", digest[i]);
+	str_write_hex(text, digest, sizeof(digest));
+	buf_add_text(sha256, text);
 }
 
 /* As one text: a query that is set alone gets its percent-encodings in lower case, which S3 signs in upper case. */

@@ -20,8 +20,7 @@ void upload_test_sha256(char out[UPLOAD_SHA256_LEN + 1])
 	uint8_t digest[SHA256_DIGEST_LENGTH];
 
 	SHA256((const uint8_t *)test_text, sizeof(test_text) - 1, digest);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", digest[i]);
+	str_write_hex(out, digest, sizeof(digest));
 }
 
 static int open_test_file(struct upload *upload, struct error *err)

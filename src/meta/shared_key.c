@@ -23,8 +23,7 @@ static int mark_key(char mark[2 * MARK_BYTES + 1], const char *name, const uint8
 	buf_free(&text);
 	if (!is_made)
 		return error_set(err, ERROR_NOMEM, "%s: out of memory", name);
-	for (size_t i = 0; i < MARK_BYTES; i++)
-		snprintf(mark + 2 * i, 3, "%02x", hash[i]);
+	str_write_hex(mark, hash, MARK_BYTES);
 	return 0;
 }
 

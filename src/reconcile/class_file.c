@@ -130,8 +130,7 @@ int class_file_finish(struct class_file *file, struct class_file_result *result,
 		return -1;
 	result->rows = file->rows;
 	result->bytes = archive_state(file->archive)->bytes;
-	for (size_t i = 0; i < sizeof(sha256); i++)
-		(void)snprintf(result->sha256 + 2 * i, 3, "%02x", sha256[i]);
+	str_write_hex(result->sha256, sha256, sizeof(sha256));
 	return 0;
 }
 

@@ -561,17 +561,6 @@ static int compare_sums(const void *a, const void *b)
 	return strcmp(((const struct maker_sum *)a)->currency, ((const struct maker_sum *)b)->currency);
 }
 
-static void write_hex(char *out, const uint8_t *bytes, size_t count)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < count; i++) {
-		*out++ = digits[bytes[i] >> 4];
-		*out++ = digits[bytes[i] & 0xf];
-	}
-	*out = '\0';
-}
-
 void maker_result(const struct maker *maker, struct maker_result *result)
 {
 	const struct maker_totals *totals = &maker->now.totals;
@@ -586,7 +575,7 @@ void maker_result(const struct maker *maker, struct maker_result *result)
 	};
 	memcpy(result->sums, totals->sums, totals->sums_count * sizeof(totals->sums[0]));
 	qsort(result->sums, result->sums_count, sizeof(result->sums[0]), compare_sums);
-	write_hex(result->sha256, maker->sha256, sizeof(maker->sha256));
+	str_write_hex(result->sha256, maker->sha256, sizeof(maker->sha256));
 }
 
 void maker_free(struct maker *maker)
