@@ -484,6 +484,17 @@ MDB_txn *env_write(struct env *env, struct error *err)
 	return env->write;
 }
 
+int env_put(struct env *env, size_t db, struct str key, struct str value, struct error *err)
+{
+	MDB_val k = env_val(key.p, key.len), v = env_val(value.p, value.len);
+	MDB_txn *txn = env_write(env, err);
+	int rc = txn ? mdb_put(txn, env->dbi[db], &k, &v, 0) : 0;
+
+	if (!txn)
+		return -1;
+	return rc ? env_fail(env, rc, "put", err) : 0;
+}
+
 /* Before the commit: where it fails nothing is committed, so that it is tried again though the environment be closed. */
 static int sync_names(struct env *env, struct error *err)
 {

@@ -88,6 +88,9 @@ void env_rest(struct env *env);
 /* The open write transaction, begun if need be; NULL with *err. */
 MDB_txn *env_write(struct env *env, struct error *err);
 
+/* Puts a row into the database `db` of the table, in that transaction. */
+MUST_CHECK int env_put(struct env *env, size_t db, struct str key, struct str value, struct error *err);
+
 /* Commits the open write transaction with its fsync; 0 when there is none. On failure it is aborted, or not known to
  * last. */
 MUST_CHECK int env_commit(struct env *env, struct error *err);

@@ -250,17 +250,6 @@ int meta_get_number(struct meta *meta, const char *name, uint64_t *number, struc
 	return 0;
 }
 
-static int put(struct meta *meta, enum meta_db db, struct str key, struct str value, struct error *err)
-{
-	MDB_val k = env_val(key.p, key.len), v = env_val(value.p, value.len);
-	MDB_txn *txn = env_write(&meta->env, err);
-	int rc = txn ? mdb_put(txn, meta->env.dbi[db], &k, &v, 0) : 0;
-
-	if (txn && !rc)
-		return 0;
-	return rc ? env_fail(&meta->env, rc, "put", err) : -1;
-}
-
 int meta_set_number(struct meta *meta, const char *name, uint64_t number, struct error *err)
 {
 	struct str key = str_from(name);
@@ -278,7 +267,7 @@ int meta_set_number(struct meta *meta, const char *name, uint64_t number, struct
 int meta_put(struct meta *meta, enum meta_db db, struct str key, struct str value, struct error *err)
 {
 	int result = meta->shared && meta->ops->has(db, key) ? meta->ops->wait(meta->shared, db, key, value, err) :
-	                                                       put(meta, db, key, value, err);
+	                                                       env_put(&meta->env, db, key, value, err);
 
 	if (result != 0)
 		meta_abort(meta);

@@ -200,10 +200,8 @@ static int add_waiting(struct shared *shared, struct error *err)
 			return -1;
 		if (!key.p)
 			key = (struct str){ place.bytes, sizeof(place.bytes) };
-		MDB_val k = env_val(key.p, key.len), v = env_val(value.p, value.len);
-		int rc = mdb_put(txn, env->dbi[change.db], &k, &v, 0);
-		if (rc)
-			return env_fail(env, rc, "put", err);
+		if (env_put(env, change.db, key, value, err) != 0)
+			return -1;
 		shared_note(shared, (enum meta_db)change.db, key, value);
 	}
 	return 0;

@@ -39,14 +39,7 @@ int shared_read_text(struct shared *shared, const char *name, char *out, size_t 
 
 static int put_text(struct shared *shared, const char *name, const char *text, struct error *err)
 {
-	struct env *env = meta_env(shared->meta);
-	MDB_val key = env_val(name, strlen(name)), value = env_val(text, strlen(text));
-	MDB_txn *txn = env_write(env, err);
-	int rc = txn ? mdb_put(txn, env->dbi[META_DB_VALUES], &key, &value, 0) : 0;
-
-	if (!txn)
-		return -1;
-	return rc ? env_fail(env, rc, "put", err) : 0;
+	return env_put(meta_env(shared->meta), META_DB_VALUES, str_from(name), str_from(text), err);
 }
 
 int shared_put_commit(struct shared *shared, uint64_t number, const char *commit, struct error *err)
@@ -107,7 +100,6 @@ struct copying {
 static int take_row(void *arg, const struct str *values, int count, struct error *err)
 {
 	struct copying *copying = arg;
-	struct env *env = meta_env(copying->shared->meta);
 	enum meta_db db = count == 3 ? shared_db_of_name(values[0]) : META_DBS;
 
 	if (db == META_DBS)
@@ -115,13 +107,8 @@ static int take_row(void *arg, const struct str *values, int count, struct error
 			err, ERROR_CORRUPT,
 			"PostgreSQL: the catalog has rows of the database \"%.*s\", which this cdrd does not know",
 			STR_ARGS(values[0]));
-	MDB_val key = env_val(values[1].p, values[1].len), value = env_val(values[2].p, values[2].len);
-	MDB_txn *txn = env_write(env, err);
-	int rc = txn ? mdb_put(txn, env->dbi[db], &key, &value, 0) : 0;
 	copying->rows++;
-	if (!txn)
-		return -1;
-	return rc ? env_fail(env, rc, "put", err) : 0;
+	return env_put(meta_env(copying->shared->meta), db, values[1], values[2], err);
 }
 
 /* number and id of the last transaction, holder */
