@@ -144,3 +144,10 @@ void buf_free(struct buf *b)
 	free(b->data);
 	*b = (struct buf){ .max_bytes = b->max_bytes };
 }
+
+void buf_move(struct buf *to, struct buf *from)
+{
+	buf_free(to);
+	*to = *from;
+	*from = (struct buf){ 0 };
+}

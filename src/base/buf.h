@@ -68,4 +68,7 @@ void buf_clear(struct buf *b);
 /* Frees the memory; b is empty and valid again, with the same max_bytes. */
 void buf_free(struct buf *b);
 
+/* Frees what `to` has, and gives it what `from` has, which is zero-initialised then. */
+void buf_move(struct buf *to, struct buf *from);
+
 #endif

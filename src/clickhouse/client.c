@@ -417,10 +417,8 @@ static struct clickhouse_query *query_new(struct clickhouse *clickhouse, const s
 	if (request->settings)
 		buf_add_text(&query->settings, request->settings);
 	query->request.settings = NULL;
-	if (request->room) {
-		query->answer = *request->room;
-		*request->room = (struct buf){ 0 };
-	}
+	if (request->room)
+		buf_move(&query->answer, request->room);
 	if (request->set.p)
 		write_form(&query->form, request->set);
 	query->pause = evtimer_new(clickhouse->base, on_pause, query);

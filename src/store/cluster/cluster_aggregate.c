@@ -253,8 +253,7 @@ static void on_answer(void *arg, struct buf *answer, const struct error *err)
 		aggregate->failure = *err;
 	} else {
 		part->failures = 0;
-		part->answer = *answer;
-		*answer = (struct buf){ 0 };
+		buf_move(&part->answer, answer);
 		part->has_answer = true;
 		part->at = 0;
 		if (took_us < SHORT_US && part->span_us < SPAN_US_MAX)

@@ -78,14 +78,12 @@ static void write_read(struct buf *sql, const struct part *part)
 
 	buf_add_text(sql, "SELECT " CLUSTER_ROW_COLUMNS " FROM ");
 	cluster_write_table(sql, changes->cluster, changes->query.product);
-	buf_add_text(
-		sql,
-		" PREWHERE (account, direction, day, time, id) IN (SELECT account, direction, day, time, id FROM ");
+	buf_add_text(sql, " PREWHERE (" CLUSTER_KEY_COLUMNS ") IN (SELECT " CLUSTER_KEY_COLUMNS " FROM ");
 	write_table_and_accounts(sql, part, "WHERE");
 	buf_addf(sql, " AND version > %llu AND version <= %llu) WHERE account IN (%.*s) AND version > %llu",
 	         (unsigned long long)changes->since, (unsigned long long)changes->up_to,
 	         STR_ARGS(buf_str(&part->accounts)), (unsigned long long)changes->since);
-	buf_add_text(sql, " ORDER BY account, direction, day, time, id, version DESC FORMAT RowBinary");
+	buf_add_text(sql, " ORDER BY " CLUSTER_KEY_COLUMNS ", version DESC FORMAT RowBinary");
 }
 
 static void on_answer(void *arg, struct buf *answer, const struct error *err)
@@ -98,9 +96,7 @@ static void on_answer(void *arg, struct buf *answer, const struct error *err)
 	if (err) {
 		changes->failure = *err;
 	} else {
-		buf_free(&part->answer);
-		part->answer = *answer;
-		*answer = (struct buf){ 0 };
+		buf_move(&part->answer, answer);
 	}
 	if (changes->parts_left > 0 || !changes->waits)
 		return;

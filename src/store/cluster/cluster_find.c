@@ -29,8 +29,7 @@ static void on_found(void *arg, struct buf *answer, const struct error *err)
 	if (err) {
 		finding->failure = *err;
 	} else {
-		finding->answer = *answer;
-		*answer = (struct buf){ 0 };
+		buf_move(&finding->answer, answer);
 	}
 	if (finding->waits) {
 		finding->waits = false;
@@ -58,8 +57,7 @@ static int ask(struct cluster_finding *finding, struct error *err)
 	cluster_write_table(&sql, cluster, product);
 	buf_add_text(&sql, " WHERE ");
 	write_scope(&sql, find);
-	buf_add_text(&sql,
-	             " AND (account, direction, day, time, id) IN (SELECT account, direction, day, time, id FROM ");
+	buf_add_text(&sql, " AND (" CLUSTER_KEY_COLUMNS ") IN (SELECT " CLUSTER_KEY_COLUMNS " FROM ");
 	cluster_write_table(&sql, cluster, product);
 	buf_add_text(&sql, " PREWHERE ");
 	for (uint8_t i = 0; i < product->lookup_count; i++)

@@ -46,7 +46,8 @@ struct cluster_row {
 };
 
 /* The columns in which cluster_row_read expects rows. */
-#define CLUSTER_ROW_COLUMNS "account, direction, day, time, id, version, dead, first, line, rest, body"
+#define CLUSTER_KEY_COLUMNS "account, direction, day, time, id" /* by which rows are ordered */
+#define CLUSTER_ROW_COLUMNS CLUSTER_KEY_COLUMNS ", version, dead, first, line, rest, body"
 
 /* --- cluster_row.c --- */
 

@@ -85,9 +85,7 @@ static void on_answer(void *arg, struct buf *answer, const struct error *err)
 	}
 	if (!purge->looks)
 		return; /* a deletion has begun */
-	buf_free(&purge->left);
-	purge->left = *answer;
-	*answer = (struct buf){ 0 };
+	buf_move(&purge->left, answer);
 	if (purge->left.len == 0) {
 		next_shard(purge);
 	} else if (!purge->has_begun) {

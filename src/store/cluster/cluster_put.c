@@ -502,11 +502,10 @@ static int ask(struct cluster_lookup *lookup, struct error *err)
 	cluster_write_table(&sql, cluster, product);
 	buf_addf(&sql, " PREWHERE lookup_%.*s IN numbers WHERE ", STR_ARGS(id));
 	write_accounts(&sql, lookup);
-	buf_addf(
-		&sql,
-		" AND day >= toDate(%d) AND day <= toDate(%d) ORDER BY account, direction, day, time, id, version DESC "
-		"FORMAT RowBinary",
-		lookup->day_min, lookup->day_max);
+	buf_addf(&sql,
+	         " AND day >= toDate(%d) AND day <= toDate(%d) ORDER BY " CLUSTER_KEY_COLUMNS ", version DESC "
+	         "FORMAT RowBinary",
+	         lookup->day_min, lookup->day_max);
 	const struct clickhouse_request request = { .shard = lookup->shard,
 		                                    .sql = buf_str(&sql),
 		                                    .set = buf_str(&lookup->hashes),

@@ -81,9 +81,7 @@ static void on_listed(void *arg, struct buf *answer, const struct error *err)
 		next_shard(cluster);
 		return;
 	}
-	buf_free(&cluster->drops);
-	cluster->drops = *answer;
-	*answer = (struct buf){ 0 };
+	buf_move(&cluster->drops, answer);
 	cluster->drop_at = 0;
 	drop_next(cluster);
 }

@@ -148,7 +148,7 @@ static int ask_rows(struct stream *stream, struct error *err)
 		stream->bounds_at < stream->bounds_count ? &stream->bounds[stream->bounds_at] : NULL;
 	struct buf sql = { 0 };
 
-	buf_add_text(&sql, "SELECT account, direction, day, time, id, version, dead, first, line");
+	buf_add_text(&sql, "SELECT " CLUSTER_KEY_COLUMNS ", version, dead, first, line");
 	buf_addf(&sql, ", %s, %s, toUInt8(", stream->scan->giving.reads_rest ? "rest" : "''",
 	         stream->scan->giving.reads_body ? "body" : "''");
 	cluster_write_filters(&sql, query);
@@ -237,9 +237,7 @@ static void on_rows(void *arg, struct buf *answer, const struct error *err)
 		wake(scan);
 		return;
 	}
-	buf_free(&stream->answer);
-	stream->answer = *answer;
-	*answer = (struct buf){ 0 };
+	buf_move(&stream->answer, answer);
 	stream->has_answer = true;
 	stream->chunks_read++;
 	if (stream->bounds_at < stream->bounds_count) {

@@ -11,7 +11,6 @@
 
 #define KEYS_MAX 2000 /* of a page */
 #define PATIENCE_US (600 * CLOCK_US_PER_SECOND)
-#define KEY "account, direction, day, time, id"
 
 struct cluster_search {
 	struct cluster *cluster;
@@ -119,9 +118,7 @@ static void on_answer(void *arg, struct buf *answer, const struct error *err)
 	if (err) {
 		search->failure = *err;
 	} else {
-		buf_free(&search->answer);
-		search->answer = *answer;
-		*answer = (struct buf){ 0 };
+		buf_move(&search->answer, answer);
 		search->has_answer = true;
 		search->at = search->keys = 0;
 		search->last = (struct cluster_row){ .time_us = INT64_MIN };
@@ -140,14 +137,17 @@ static int ask(struct cluster_search *search, struct error *err)
 
 	buf_add_text(&sql, "SELECT " CLUSTER_ROW_COLUMNS " FROM ");
 	cluster_write_table(&sql, search->cluster, product_of(search));
-	buf_add_text(&sql, " PREWHERE (" KEY ") IN (SELECT DISTINCT " KEY " FROM ");
+	buf_add_text(&sql, " PREWHERE (" CLUSTER_KEY_COLUMNS ") IN (SELECT DISTINCT " CLUSTER_KEY_COLUMNS " FROM ");
 	cluster_write_table(&sql, search->cluster, product_of(search));
 	buf_add_text(&sql, " WHERE ");
 	write_condition(&sql, search);
 	if (search->after.len > 0)
 		buf_addf(&sql, " AND (account, direction, toUInt16(day), time, id) > %.*s",
 		         STR_ARGS(buf_str(&search->after)));
-	buf_addf(&sql, " ORDER BY " KEY " LIMIT %d) ORDER BY " KEY ", version DESC FORMAT RowBinary", KEYS_MAX);
+	buf_addf(&sql,
+	         " ORDER BY " CLUSTER_KEY_COLUMNS " LIMIT %d) ORDER BY " CLUSTER_KEY_COLUMNS
+	         ", version DESC FORMAT RowBinary",
+	         KEYS_MAX);
 	sql.failed |= search->after.failed;
 	const struct clickhouse_request request = { .shard = search->has_account ?
 		                                                     cluster_shard(search->cluster, &search->account) :
