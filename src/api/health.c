@@ -83,59 +83,39 @@ static bool deletion_is_held(const struct api_health *health)
 	return watch.held;
 }
 
-static bool cluster_is_missing(const struct api_health *health)
+/* Which server or table. */
+static bool cluster_is_missing(const struct api_health *health, char *why, size_t size)
 {
-	char why[CLUSTER_WHY_MAX];
-
-	return health->store && store_cluster_is_missing(health->store, why, sizeof(why));
+	return health->store && store_cluster_is_missing(health->store, why, size);
 }
 
-/* The server or table that is missing. */
-static void write_cluster(struct buf *out, const struct api_health *health)
+static bool catalog_is_missing(const struct api_health *health, char *why, size_t size)
 {
-	char why[CLUSTER_WHY_MAX];
-
-	if (store_cluster_is_missing(health->store, why, sizeof(why)))
-		buf_addf(out, ": %s", why);
-}
-
-static bool catalog_is_missing(const struct api_health *health)
-{
-	char why[META_WHY_MAX];
-
-	return health->meta && meta_is_missing(health->meta, why, sizeof(why));
-}
-
-static void write_catalog(struct buf *out, const struct api_health *health)
-{
-	char why[META_WHY_MAX];
-
-	if (meta_is_missing(health->meta, why, sizeof(why)))
-		buf_addf(out, ": %s", why);
+	return health->meta && meta_is_missing(health->meta, why, size);
 }
 
 struct finding {
-	bool (*applies)(const struct api_health *health);
+	bool (*applies)(const struct api_health *health); /* or NULL: */
+	bool (*is_missing)(const struct api_health *health, char *why, size_t size);
 	const char *text;
-	void (*write_more)(struct buf *out, const struct api_health *health); /* or NULL */
 };
 
 static const struct finding reasons[] = {
-	{ store_is_shut, "the store is not open", NULL },
-	{ is_deaf, "no address is listened on", NULL },
-	{ is_out_of_descriptors, "connections cannot be accepted", NULL },
-	{ is_draining, "the daemon is ending", NULL },
-	{ disk_is_short, "the disk is nearly full", NULL },
-	{ catalog_is_broken, "the catalog does not work since a write failed", NULL },
-	{ commits_fail, "the last commit failed", NULL },
-	{ cluster_is_missing, "the ClickHouse cluster does not serve", write_cluster },
-	{ catalog_is_missing, "the catalog cannot be changed", write_catalog },
+	{ store_is_shut, NULL, "the store is not open" },
+	{ is_deaf, NULL, "no address is listened on" },
+	{ is_out_of_descriptors, NULL, "connections cannot be accepted" },
+	{ is_draining, NULL, "the daemon is ending" },
+	{ disk_is_short, NULL, "the disk is nearly full" },
+	{ catalog_is_broken, NULL, "the catalog does not work since a write failed" },
+	{ commits_fail, NULL, "the last commit failed" },
+	{ NULL, cluster_is_missing, "the ClickHouse cluster does not serve" },
+	{ NULL, catalog_is_missing, "the catalog cannot be changed" },
 	{ NULL, NULL, NULL },
 };
 
 static const struct finding warnings[] = {
-	{ days_are_broken, "days cannot be read or written: cdrctl verify", NULL },
-	{ deletion_is_held, "the clock has jumped ahead, nothing is deleted for its age: cdrctl clock accept", NULL },
+	{ days_are_broken, NULL, "days cannot be read or written: cdrctl verify" },
+	{ deletion_is_held, NULL, "the clock has jumped ahead, nothing is deleted for its age: cdrctl clock accept" },
 	{ NULL, NULL, NULL },
 };
 
@@ -143,17 +123,18 @@ static const struct finding warnings[] = {
 static size_t write_findings(struct buf *out, const struct finding *rows, const struct api_health *health)
 {
 	struct json j = json_to(out);
+	char why[META_WHY_MAX > CLUSTER_WHY_MAX ? META_WHY_MAX : CLUSTER_WHY_MAX];
 	struct buf text = { 0 };
 	size_t count = 0;
 
 	json_array_begin(&j);
 	for (; rows->text; rows++) {
-		if (!rows->applies(health))
+		if (rows->is_missing ? !rows->is_missing(health, why, sizeof(why)) : !rows->applies(health))
 			continue;
 		buf_clear(&text);
 		buf_add_text(&text, rows->text);
-		if (rows->write_more)
-			rows->write_more(&text, health);
+		if (rows->is_missing)
+			buf_addf(&text, ": %s", why);
 		json_str(&j, buf_str(&text));
 		count++;
 	}
