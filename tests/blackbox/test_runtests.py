@@ -126,3 +126,23 @@ def test_coverage_counts_what_a_build_of_its_own_has_run_and_too_little_is_a_fai
     assert f"{project}/build/coverage --least 92" in whole.stdout
     assert not (project / "build/coverage/of_an_earlier_run.gcda").exists()
     assert "coverage: fewer than 92 % of the lines, or gcovr failed" in (project / "build/coverage/failures").read_text().splitlines()
+
+
+ENGINE = """#!/bin/sh
+echo '#2\tINITED cov: 10 ft: 12 corp: 1/1b exec/s: 0 rss: 30Mb'
+echo '#8\tNEW    cov: 14 ft: 17 corp: 2/2b lim: 4 exec/s: 0 rss: 30Mb L: 1/1 MS: 1 ChangeByte-'
+echo 'stat::number_of_executed_units: 9'
+exit {status}
+"""
+
+
+def test_a_campaign_of_fuzzing_tells_of_each_target_and_a_finding_ends_its_target_alone(project):
+    (project / "build" / "tests").rename(project / "build" / "fuzz")
+    shutil.copy(os.path.join(TOP, "tests/fuzz/campaign"), project / "tests/fuzz/campaign")
+    for name, status in (("bad", 77), ("good", 0)):
+        write(project, f"build/fuzz/tests/fuzz/fuzz_{name}", ENGINE.format(status=status), 0o755)
+    ended = subprocess.run([project / "tests/fuzz/campaign", "10"], capture_output=True, text=True, timeout=60,
+                           env={**os.environ, "JOBS": "1", "PATH": f"{project}/bin:{os.environ['PATH']}"})
+    assert ended.stdout == "good: 0 s, 9 executions, 14 edges, 10 at the start, no finding\n", ended
+    assert ended.stderr.endswith(f"campaign: bad: a finding after 0 s, its input is in {project}/build/fuzz/findings\n"), ended
+    assert ended.returncode == 1
