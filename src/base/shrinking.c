@@ -17,17 +17,11 @@
 #define STEP_US 5000
 #define LOOK_US (CLOCK_US_PER_SECOND / 5) /* while others have all of them open */
 
-struct file {
-	int fd;
-	off_t size;
-	bool is_ours; /* nobody else has it open */
-};
-
 struct shrinking {
 	struct event *timer;
 	size_t count;
 	size_t at; /* whose turn it is */
-	struct file files[FILES_MAX];
+	struct shrinking_file files[FILES_MAX];
 };
 
 /* The file system frees at once what is left of it. */
@@ -46,7 +40,7 @@ static off_t next_size(off_t size)
 /* False if others have it. */
 static bool cut(struct shrinking *shrinking, size_t at)
 {
-	struct file *file = &shrinking->files[at];
+	struct shrinking_file *file = &shrinking->files[at];
 
 	if (!file->is_ours && fcntl(file->fd, F_SETLEASE, F_WRLCK) != 0) {
 		if (errno == EAGAIN)
@@ -115,38 +109,52 @@ void shrinking_free(struct shrinking *shrinking)
 	free(shrinking);
 }
 
-/* The file, if it is worth the trouble; -1. */
-static int open_large(const struct shrinking *shrinking, int directory, const char *name, off_t *size)
+void shrinking_open(const struct shrinking *shrinking, int directory, const char *name, struct shrinking_file *file)
 {
 	struct stat found;
 
+	file->fd = -1;
 	if (!shrinking || shrinking->count == FILES_MAX || fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    !S_ISREG(found.st_mode) || found.st_size <= STEP_BYTES || found.st_nlink != 1)
-		return -1;
-	*size = found.st_size;
-	return openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		return;
+	file->size = found.st_size;
+	file->is_ours = false;
+	file->fd = openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
+void shrinking_close(struct shrinking_file *file)
+{
+	int number = errno;
+
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
+	errno = number;
+}
+
+void shrinking_begin(struct shrinking *shrinking, struct shrinking_file *file)
+{
+	if (file->fd < 0)
+		return;
+	if (shrinking->count == FILES_MAX ||
+	    (!evtimer_pending(shrinking->timer, NULL) && wait_for(shrinking, STEP_US) != 0)) {
+		shrinking_close(file);
+		return;
+	}
+	shrinking->files[shrinking->count++] = *file;
+	file->fd = -1;
 }
 
 int shrinking_unlink(struct shrinking *shrinking, int directory, const char *name)
 {
-	off_t size;
-	int fd = open_large(shrinking, directory, name, &size);
+	struct shrinking_file file;
 
+	shrinking_open(shrinking, directory, name, &file);
 	if (unlinkat(directory, name, 0) != 0) {
-		int number = errno;
-
-		if (fd >= 0)
-			close(fd);
-		errno = number;
+		shrinking_close(&file);
 		return -1;
 	}
-	if (fd < 0)
-		return 0;
-	if (!evtimer_pending(shrinking->timer, NULL) && wait_for(shrinking, STEP_US) != 0) {
-		close(fd);
-		return 0;
-	}
-	shrinking->files[shrinking->count++] = (struct file){ .fd = fd, .size = size };
+	shrinking_begin(shrinking, &file);
 	return 0;
 }
 

@@ -10,7 +10,9 @@
 #define CDRD_BASE_SHRINKING_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -24,6 +26,19 @@ void shrinking_free(struct shrinking *shrinking);
 
 /* As unlinkat(directory, name, 0), with its errno; exactly that if `shrinking` is NULL. */
 MUST_CHECK int shrinking_unlink(struct shrinking *shrinking, int directory, const char *name);
+
+/* A file that is about to lose its name in another way than by shrinking_unlink, such as by a rename(2) over it. */
+struct shrinking_file {
+	int fd; /* -1: small, or it cannot be opened; it is removed in one go */
+	off_t size;
+	bool is_ours; /* nobody else has it open */
+};
+
+void shrinking_open(const struct shrinking *shrinking, int directory, const char *name, struct shrinking_file *file);
+
+/* Exactly one of these follows. Begin when no power cut can give the file its name back. Errno stays. */
+void shrinking_begin(struct shrinking *shrinking, struct shrinking_file *file);
+void shrinking_close(struct shrinking_file *file);
 
 /* Files without a name that still have bytes on disk. */
 size_t shrinking_count(const struct shrinking *shrinking);

@@ -167,7 +167,7 @@ static int step_records(struct closing *closing, int64_t deadline_us, int64_t *p
 {
 	bool dirty, done;
 	struct account account;
-	uint64_t aborts = store_aborts(closing->context.store);
+	uint64_t losses = ingest_losses(closing->context.ingest);
 
 	/* Undeleted meanwhile: what is left of it stays. */
 	if (accounts_get(closing->context.meta, str_from(closing->account), &account, err) != 0)
@@ -179,7 +179,7 @@ static int step_records(struct closing *closing, int64_t deadline_us, int64_t *p
 		return 0;
 	}
 	if (purge_step(closing->purge, deadline_us, &dirty, &done, err) != 0) {
-		if (aborts != store_aborts(closing->context.store))
+		if (losses != ingest_losses(closing->context.ingest))
 			ingest_fail(closing->context.ingest, err);
 		return -1;
 	}

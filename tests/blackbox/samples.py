@@ -14,6 +14,20 @@ DAY = datetime.timedelta(days=1)
 YESTERDAY = (datetime.datetime.now(UTC) - DAY).replace(hour=0, minute=0, second=0, microsecond=0)
 NOON = YESTERDAY + 12 * HOUR
 
+# For `mapping=`: rows of calls, as a switch would write them.
+CALLS_MAPPING = """
+form = csv
+names = id from to start seconds
+
+[record]
+product = VOICE-CALL
+id = {id}
+from = {from}
+to = {to}
+date_start = {start}
+duration = {seconds}
+"""
+
 PRODUCTS_JSON = os.path.join(os.path.dirname(__file__), "..", "..", "src", "catalog", "products.json")
 
 

@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import harness
+from samples import CALLS_MAPPING
 
 QUEUE = "amqp://127.0.0.1:9 queue=cdrs"  # nobody listens there
 
@@ -25,9 +26,8 @@ LAG = "cdrd_consumer_lag_messages"
 
 def sources(folder):
     """Settings with a spool, a tail and a queue, none of which is there, in a folder that is."""
-    from test_feeds import MAPPING
     (folder / "mappings").mkdir()
-    (folder / "mappings" / "calls.conf").write_text(MAPPING)
+    (folder / "mappings" / "calls.conf").write_text(CALLS_MAPPING)
     how = "mapping=calls account_id=carrier1 time_zone=UTC"
     settings = {"mappings_dir": str(folder / "mappings"), "spool": f"{folder}/spool {how}", "tail": f"{folder}/calls.csv {how}"}
     if subprocess.run([harness.program("cdrd"), "-t", "-o", f"data_dir={folder}", "-o", f"amqp={QUEUE}"],

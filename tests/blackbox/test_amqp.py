@@ -12,22 +12,9 @@ import harness
 import pytest
 import rabbitmq
 import scraping
-from samples import NOON, sms, whole_day
+from samples import CALLS_MAPPING, NOON, sms, whole_day
 
 PATIENCE = 180
-
-MAPPING = """
-form = csv
-names = id from to start seconds
-
-[record]
-product = VOICE-CALL
-id = {id}
-from = {from}
-to = {to}
-date_start = {start}
-duration = {seconds}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +106,7 @@ def test_a_queue_may_have_messages_of_another_format(daemons, broker, format):
 
 
 def test_messages_of_a_mapping_are_stored_for_the_account_of_the_setting(daemons, broker, tmp_path):
-    (tmp_path / "calls.conf").write_text(MAPPING)
+    (tmp_path / "calls.conf").write_text(CALLS_MAPPING)
     consumer = Consumer(daemons, broker, options="mapping=calls account_id=carrier1 time_zone=UTC",
                         mappings_dir=str(tmp_path))
     consumer.account = harness.Account("carrier1")

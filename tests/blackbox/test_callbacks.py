@@ -180,7 +180,7 @@ def test_failed_callback_is_tried_again_with_the_same_id(daemons, receivers):
 
 def test_callback_outlives_kill_9(daemons, receivers):
     receiver = receivers(statuses=[500])
-    daemon, _ = start_with(daemons, receiver.url(), "event-1", callback_allow=LOCAL, callback_retry_first="1s")
+    daemon, _ = start_with(daemons, receiver.url(), "event-1", callback_allow=LOCAL, callback_retry_first="4s")
     assert first_failure(daemon)["attempts"] == 1
     time.sleep(0.1)  # the outcome is saved
     daemon.kill9()

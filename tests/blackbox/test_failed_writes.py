@@ -10,7 +10,7 @@ import faults
 import harness
 import scraping
 from harness import wait_for
-from samples import DAY, NOON, SECOND, many_sms, sms, whole_day
+from samples import CALLS_MAPPING, DAY, NOON, SECOND, many_sms, sms, whole_day
 
 QUERY = {"product": "SMS", "direction": "outbound"}
 
@@ -178,10 +178,9 @@ def test_the_start_after_a_packing_whose_name_was_not_synced_syncs_it(failing):
 
 
 def test_a_reload_that_cannot_read_all_mappings_keeps_those_that_there_are(daemons, tmp_path):
-    from test_feeds import MAPPING
     folder = tmp_path / "mappings"
     folder.mkdir()
-    (folder / "calls.conf").write_text(MAPPING)
+    (folder / "calls.conf").write_text(CALLS_MAPPING)
     daemon = daemons(start=False, mappings_dir=str(folder))
     fault = faults.Faults(tmp_path / "faults")
     faults.start(daemon, fault)

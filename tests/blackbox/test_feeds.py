@@ -9,22 +9,9 @@ import time
 import faults
 import harness
 import pytest
-from samples import YESTERDAY, whole_day
+from samples import CALLS_MAPPING, YESTERDAY, whole_day
 
 PATIENCE = 120
-
-MAPPING = """
-form = csv
-names = id from to start seconds
-
-[record]
-product = VOICE-CALL
-id = {id}
-from = {from}
-to = {to}
-date_start = {start}
-duration = {seconds}
-"""
 
 
 class Feed:
@@ -36,7 +23,7 @@ class Feed:
         self.mappings = directory / "mappings"
         for folder in (self.spool, self.mappings):
             folder.mkdir()
-        (self.mappings / "calls.conf").write_text(MAPPING)
+        (self.mappings / "calls.conf").write_text(CALLS_MAPPING)
         self.account = harness.Account("carrier1")
         how = "mapping=calls account_id=carrier1 time_zone=UTC"
         self.daemon = daemons(mappings_dir=str(self.mappings), spool=f"{self.spool} {how}", tail=f"{self.log} {how}")
@@ -425,7 +412,7 @@ def test_a_tail_begins_again_when_its_file_was_emptied(feed):
 def test_a_corrected_mapping_applies_to_what_a_tail_reads_next(feed):
     feed.grow(rows(1, 1))
     harness.wait_for(lambda: feed.ids() == numbers(1, 1), PATIENCE)
-    (feed.mappings / "calls.conf").write_text(MAPPING.replace("id = {id}", "id = new-{id}"))
+    (feed.mappings / "calls.conf").write_text(CALLS_MAPPING.replace("id = {id}", "id = new-{id}"))
     feed.daemon.reload()
     harness.wait_for(lambda: "reloaded the configuration" in feed.daemon.log(), PATIENCE)
     feed.grow(rows(2, 1))

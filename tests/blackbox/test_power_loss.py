@@ -18,8 +18,8 @@ import pytest
 import harness
 import power
 import reporting
-from samples import DAY, SECOND, YESTERDAY, iso, sms, whole_day
-from test_feeds import MAPPING, row
+from samples import CALLS_MAPPING, DAY, SECOND, YESTERDAY, iso, sms, whole_day
+from test_feeds import row
 
 LONG = bool(os.environ.get("CDRD_LONG_TESTS"))
 STATES = os.environ.get("CDRD_POWER_STATES", "400" if LONG else "24")
@@ -47,7 +47,7 @@ class Machine:
         os.mkdir(self.disk)
         os.mkdir(self.mappings)
         with open(os.path.join(self.mappings, "calls.conf"), "w") as file:
-            file.write(MAPPING)
+            file.write(CALLS_MAPPING)
         with open(os.path.join(self.mappings, "bill.conf"), "w") as file:
             file.write("form = csv\nheader = yes\n[record]\nproduct = VOICE-CALL\nid = {id}\nfrom = {from}\nto = {to}\n"
                        "date_start = {start}\nduration = {duration}\nstatus = {status}\ntotal_price = {price}\n"

@@ -21,26 +21,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import faults  # noqa: E402
 import harness  # noqa: E402
 import reporting  # noqa: E402
-from samples import DAY, HOUR, NOON, SECOND, YESTERDAY, iso, many_sms, sms, whole_day  # noqa: E402
+from samples import CALLS_MAPPING, DAY, HOUR, NOON, SECOND, YESTERDAY, iso, many_sms, sms, whole_day  # noqa: E402
 from test_callbacks import FAST, LOCAL, Receiver  # noqa: E402
 
 PATIENCE = 60  # seconds after which what has not ended hangs
 QUERY = {"product": "SMS", "direction": "outbound"}
 ERRORS = (408, 429, 500, 502, 503, 507)
 FALSE = ("damaged", "cut short", "cannot be right", "is missing", "are missing", "is lost") # of data, which no fault does harm to
-MAPPING = """
-form = csv
-names = id from to start seconds
-
-[record]
-product = VOICE-CALL
-id = {id}
-from = {from}
-to = {to}
-date_start = {start}
-duration = {seconds}
-"""
-
 
 class Refused(Exception):
     """An error that says so: with a fault this may be."""
@@ -66,7 +53,7 @@ class World:
         for name in ("spool", "mappings", "backup"):
             os.makedirs(os.path.join(directory, name))
         with open(self.path("mappings", "calls.conf"), "w", encoding="utf-8") as file:
-            file.write(MAPPING)
+            file.write(CALLS_MAPPING)
         open(self.path("tail.csv"), "wb").close()
         self.tls = make_certificate(self.path("tls.pem"))
         self.receiver = Receiver(certificate=self.tls)

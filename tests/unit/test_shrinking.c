@@ -160,6 +160,30 @@ START_TEST(file_that_is_read_holds_up_no_other)
 }
 END_TEST
 
+START_TEST(file_that_another_one_replaces_goes_in_pieces)
+{
+	struct shrinking_file file;
+	struct stat found;
+	char other[160];
+
+	if (!has_leases())
+		return;
+	close(make_file(LARGE_BYTES));
+	(void)snprintf(other, sizeof(other), "%s.new", path);
+	ck_assert_int_eq(rename(path, other), 0);
+	int fd = make_file(LARGE_BYTES);
+	shrinking_open(shrinking, AT_FDCWD, path, &file);
+	ck_assert_int_eq(rename(other, path), 0);
+	shrinking_begin(shrinking, &file);
+	ck_assert_uint_eq(shrinking_count(shrinking), 1);
+	close(fd);
+	await_none();
+	ck_assert_int_eq(stat(path, &found), 0);
+	ck_assert_int_eq(found.st_size, LARGE_BYTES);
+	ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
 START_TEST(what_is_not_there_is_told)
 {
 	ck_assert_int_eq(shrinking_unlink(shrinking, AT_FDCWD, path), -1);
@@ -180,6 +204,7 @@ Suite *suite_shrinking(void)
 	tcase_add_test(tcase, file_stays_whole_for_who_reads_it);
 	tcase_add_test(tcase, file_stays_whole_for_who_has_mapped_it);
 	tcase_add_test(tcase, file_that_is_read_holds_up_no_other);
+	tcase_add_test(tcase, file_that_another_one_replaces_goes_in_pieces);
 	tcase_add_test(tcase, what_is_not_there_is_told);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -5,6 +5,7 @@
 #include "store/sealing/repack.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/directory.h"
 #include "base/log.h"
+#include "base/shrinking.h"
 #include "meta/rows.h"
 #include "meta/change.h"
 #include "store/blocks/bundle.h"
@@ -32,6 +34,7 @@ struct repack {
 	struct mirror mirror;
 	struct buf path;
 	struct buf target; /* the environment's own path */
+	struct shrinking_file replaced;
 };
 
 /* --- is it worth it? --- */
@@ -176,6 +179,7 @@ void repack_forget(struct store *store)
 
 	if (!repack)
 		return;
+	shrinking_close(&repack->replaced);
 	mirror_free(&repack->mirror);
 	env_close(&repack->copy);
 	if (repack->path.len)
@@ -197,6 +201,7 @@ static int begin(struct store *store, struct day *day, struct env *env, const st
 		return error_set(err, ERROR_NOMEM, "repacking: out of memory");
 	store->repack = repack;
 	repack->demanded = *demand_of(store, day);
+	repack->replaced.fd = -1;
 	repack->mirror = (struct mirror){ .from = env, .to = &repack->copy, .dbs = dbs, .all = true };
 	buf_addf(&repack->path, "%s.repack", env->path);
 	buf_add_text(&repack->target, env->path);
@@ -226,9 +231,10 @@ int repack_begin_catalog(struct store *store, struct error *err)
 	return begin(store, NULL, meta_env(store->meta), meta_dbs, meta_map_bytes(store->meta), err);
 }
 
-/* Renames a file of the copy to its final name. */
-static int move(const struct repack *repack, const char *name, struct error *err)
+/* Renames a file of the copy to its final name, where `replaced`, unless NULL, is opened. */
+static int move(const struct store *store, const char *name, struct shrinking_file *replaced, struct error *err)
 {
+	const struct repack *repack = store->repack;
 	struct buf from = { 0 }, to = { 0 };
 	int result = 0;
 
@@ -236,9 +242,11 @@ static int move(const struct repack *repack, const char *name, struct error *err
 	buf_addf(&to, "%s/%s", repack->target.data, name);
 	if (!buf_cstr(&from) || !buf_cstr(&to))
 		result = error_set(err, ERROR_NOMEM, "repacking: out of memory");
-	else if (rename(from.data, to.data) != 0)
+	if (result == 0 && replaced)
+		shrinking_open(store->options.shrinking, AT_FDCWD, to.data, replaced);
+	if (result == 0 && rename(from.data, to.data) != 0)
 		result = error_set_errno(err, errno, "%s: rename", from.data);
-	else
+	if (result == 0)
 		log_debug("store", "%s: rewritten", to.data);
 	buf_free(&from);
 	buf_free(&to);
@@ -252,7 +260,7 @@ static int swap_day(struct store *store, struct day *day, struct error *err)
 
 	env_close(&repack->copy);
 	days_close(store, day);
-	return move(repack, "data.mdb", err);
+	return move(store, "data.mdb", &repack->replaced, err);
 }
 
 /*
@@ -264,9 +272,9 @@ static int swap_catalog(struct store *store, struct error *err)
 	struct repack *repack = store->repack;
 	struct error ignored;
 
-	if (move(repack, "data.mdb", err) != 0)
+	if (move(store, "data.mdb", &repack->replaced, err) != 0)
 		return -1;
-	move(repack, "lock.mdb", &ignored);
+	move(store, "lock.mdb", NULL, &ignored);
 	char *path = repack->copy.path;
 	struct env *catalog = meta_env(store->meta);
 	repack->copy.path = catalog->path;
@@ -280,8 +288,8 @@ static int swap_catalog(struct store *store, struct error *err)
 	return 0;
 }
 
-/* The new file's name must last before anything is committed to it, as a power cut would bring back the old one: where
- * it cannot be synced now, the next commit does that first; or, if none comes before the end, the next start. */
+/* The new file's name must last before anything is committed to it or the old one is cut, as a power cut would bring that
+ * back: where it cannot be synced now, the next commit does that first; or, if none comes before the end, the next start. */
 static int swap(struct store *store, struct error *err)
 {
 	struct repack *repack = store->repack;
@@ -294,6 +302,8 @@ static int swap(struct store *store, struct error *err)
 		*(day ? &day->is_new : &meta_env(store->meta)->is_new) |= result != 0;
 		if (result != 0)
 			meta_sync_at_start(store->meta);
+		else
+			shrinking_begin(store->options.shrinking, &repack->replaced);
 	}
 	repack_forget(store);
 	if (result == 0 && demanded)
