@@ -447,10 +447,11 @@ static int amqp_step(struct consumer *consumer, int64_t deadline_us, struct erro
 		return -1;
 	}
 	/* What came before the end may say why it ends. */
-	more = receive(amqp, deadline_us, err);
+	bool is_full = consumer_is_full(consumer);
+	more = is_full ? 0 : receive(amqp, deadline_us, err);
 	if (more < 0)
 		return -1;
-	if (state < 0 && more == 0) {
+	if (state < 0 && more == 0 && !is_full) {
 		*err = closed;
 		return -1;
 	}

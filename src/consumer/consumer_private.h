@@ -75,6 +75,7 @@ struct consumer {
 	void *link;                    /* of its kind, to the broker; NULL: none */
 	struct message_list messages;  /* unacknowledged */
 	size_t waiting;                /* of them there are */
+	bool is_full;                  /* it waits for a commit's end */
 	bool has_failed;               /* some could not be stored, */
 	struct error failure;          /* for this reason */
 	bool lag_refused;              /* AMQP: the broker does not tell how long the queue is */
@@ -103,6 +104,9 @@ void consumer_wake(struct consumer *consumer, int64_t pause_us);
 
 /* It receives, or again. */
 void consumer_works(struct consumer *consumer);
+
+/* Should it take no more messages until a commit has ended, which wakes it? */
+bool consumer_is_full(struct consumer *consumer);
 
 /* Notes and logs what does not work, once as long as it stays the same. */
 void consumer_tell(struct consumer *consumer, const struct error *err);

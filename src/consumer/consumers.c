@@ -94,6 +94,12 @@ void consumer_works(struct consumer *consumer)
 	consumer->problem[0] = '\0';
 }
 
+bool consumer_is_full(struct consumer *consumer)
+{
+	consumer->is_full = ingest_is_full(consumer->consumers->ingest);
+	return consumer->is_full;
+}
+
 void consumer_tell(struct consumer *consumer, const struct error *err)
 {
 	if (strcmp(consumer->problem, err->message) != 0)
@@ -155,9 +161,12 @@ static void on_commit(void *arg)
 	const struct consumers *consumers = arg;
 	struct consumer *consumer;
 
-	STAILQ_FOREACH(consumer, &consumers->list, entry)
+	STAILQ_FOREACH(consumer, &consumers->list, entry) {
 		if (consumer->link && consumer->kind->on_commit)
 			consumer->kind->on_commit(consumer);
+		if (consumer->link && consumer->is_full)
+			consumer_wake(consumer, 0);
+	}
 }
 
 /* --- up and down --- */

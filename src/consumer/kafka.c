@@ -381,7 +381,7 @@ static int poll_queue(struct kafka *kafka, bool *more, struct error *err)
 	return -1;
 }
 
-static bool is_full(const struct kafka *kafka)
+static bool has_enough(const struct kafka *kafka)
 {
 	return kafka->consumer->waiting >= (size_t)kafka->consumer->settings.prefetch ||
 	       kafka->waiting_bytes >= WAITING_BYTES_MAX;
@@ -394,10 +394,12 @@ static int work(struct kafka *kafka, int64_t deadline_us, struct error *err)
 	bool more = true;
 
 	do {
-		if (kafka->unfed && !kafka->retry_us) {
+		if (consumer_is_full(kafka->consumer)) {
+			return 0;
+		} else if (kafka->unfed && !kafka->retry_us) {
 			if (feed(kafka, &why) != 0)
 				begin_pause(kafka, &why);
-		} else if (is_full(kafka) && !kafka->retry_us) {
+		} else if (has_enough(kafka) && !kafka->retry_us) {
 			return 0; /* the end of a batch will wake it */
 		} else if (poll_queue(kafka, &more, err) != 0) {
 			return -1;

@@ -257,23 +257,6 @@ bool options_use_cluster(const struct config *config)
 	return strcmp(config->store, "clickhouse") == 0;
 }
 
-/* These wait for each commit, which one of a cluster does not end within a call. */
-static int check_sources(const struct config *config, struct error *err)
-{
-	const struct {
-		const char *key, *value;
-	} rows[] = { { "spool", config->spool },
-		     { "tail", config->tail },
-		     { "amqp", config->amqp },
-		     { "kafka", config->kafka } };
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].value[0])
-			return error_set(err, ERROR_INVALID, "%s: cannot be read with store = clickhouse yet",
-			                 rows[i].key);
-	return 0;
-}
-
 bool options_use_postgresql(const struct config *config)
 {
 	return strcmp(config->catalog, "postgresql") == 0;
@@ -313,9 +296,7 @@ static int check_cluster(const struct config *config, struct error *err)
 		return error_set(err, ERROR_INVALID,
 		                 "clickhouse_database: \"%.64s\" is not 1 to 64 letters, digits and _, no digit first",
 		                 config->clickhouse_database);
-	if (check_password_file("clickhouse_password_file", config->clickhouse_password_file, err) != 0)
-		return -1;
-	return check_sources(config, err);
+	return check_password_file("clickhouse_password_file", config->clickhouse_password_file, err);
 }
 
 /* Each may have many faults of its own. */

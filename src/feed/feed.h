@@ -6,7 +6,8 @@
  * report beside it. A *tail* is a file that grows and is rotated. Where reading has got to is a row of META_DB_FEEDS,
  * which becomes durable after the records before it and in the same transaction as what was rejected of them. So after a
  * crash reading resumes at a place before which all is stored; records after it that are stored as well are duplicates,
- * and their rejected neighbours are not in quarantine yet. Nothing is lost, and nothing is there twice.
+ * and their rejected neighbours are not in quarantine yet. Nothing is lost, and nothing is there twice. Where commits end
+ * later, reading goes on meanwhile, and the place that becomes durable is the one that was noted when the commit began.
  *
  * Files are read in slices, from a task; they must be on a local disk.
  */

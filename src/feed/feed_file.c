@@ -4,6 +4,7 @@
  *
  * Rejected rows wait in the catalog's transaction, which any change of the catalog commits, without their place. So they
  * are committed together with it before anything else runs; where nothing is rejected, a commit follows now and then.
+ * Where commits end later, rejected rows are held until theirs, and reading pauses when as much waits as a commit takes.
  *
  * A piece of the file is fed without a commit in between (ingest_batch_hold), so that a commit never decides about rows
  * beyond the place that is noted with it.
@@ -73,12 +74,15 @@ int feed_file_begin(struct feed *feed, int fd, struct error *err)
 	feed->before = place->counts;
 	feed->read_to = place->offset;
 	feed->rejected = 0;
-	feed->ended = feed->ending = feed->dirty = false;
+	feed->ended = feed->ending = feed->dirty = feed->has_noted = false;
 	if (ingest_batch_resume(feed->batch, buf_str(&place->header), place->line, place->offset, err) != 0)
 		return -1;
-	/* From now on a tail's file is known, even if it is renamed before any of it is stored. */
-	feed->dirty = is_new && feed->kind == FEED_TAIL;
-	return feed->dirty ? ingest_commit(feed->feeds->ingest, err) : 0;
+	/* From now on a tail's file is known, even if it is renamed before any of it is stored. Nothing waits of the one before. */
+	if (!is_new || feed->kind != FEED_TAIL)
+		return 0;
+	if (place_put(feed, place, err) != 0)
+		return -1;
+	return ingest_commit_own(feed->feeds->ingest, err);
 }
 
 static int note_place(struct feed *feed, struct error *err)
@@ -90,7 +94,7 @@ static int note_place(struct feed *feed, struct error *err)
 	feed->place.offset = position.byte;
 	feed->place.line = position.line;
 	feed->place.finished = false;
-	feed->dirty = true;
+	feed->dirty = feed->moved_on = true;
 	feed->losses = ingest_losses(feed->feeds->ingest);
 	if (feed->place.header.len == 0)
 		buf_add_str(&feed->place.header, header);
@@ -115,7 +119,7 @@ static int commit_rejected(struct feed *feed, struct error *err)
 	struct ingest_summary now = { 0 };
 
 	ingest_batch_summary(feed->batch, &now);
-	if (now.rejected == feed->rejected)
+	if (now.rejected == feed->rejected || ingest_ends_later(feed->feeds->ingest))
 		return 0;
 	feed->rejected = now.rejected;
 	return ingest_commit(feed->feeds->ingest, err);
@@ -126,6 +130,10 @@ static enum feed_result read_slice(struct feed *feed, int64_t deadline_us, struc
 	do {
 		if (ingest_batch_is_over(feed->batch))
 			return FEED_END; /* its end says why */
+		if (ingest_is_full(feed->feeds->ingest)) {
+			feed->is_full = true;
+			return FEED_FULL;
+		}
 		ssize_t len = pread(feed->fd, feed->feeds->chunk, CHUNK_BYTES, (off_t)feed->read_to);
 		if (len < 0) {
 			error_set_errno(err, errno, "%s", feed->path);
@@ -161,7 +169,7 @@ void feed_file_finish(struct feed *feed)
 	if (!ingest_batch_is_over(feed->batch)) {
 		feed->place.finished = true;
 		feed->place.offset = feed->read_to;
-		feed->dirty = true;
+		feed->dirty = feed->moved_on = true;
 	}
 	ingest_batch_finish(feed->batch);
 	MAY_FAIL(commit_rejected(feed, &err)); /* the batch's end says so, too */
@@ -172,14 +180,26 @@ void feed_file_close(struct feed *feed)
 	struct error err;
 
 	/* What was rejected will be in quarantine, so the place after it must be known, too. If this fails, neither is. */
-	if (feed->batch && feed->dirty)
+	if (feed->batch && feed->dirty && !ingest_ends_later(feed->feeds->ingest))
 		MAY_FAIL(ingest_commit(feed->feeds->ingest, &err));
 	if (feed->batch)
 		ingest_batch_abandon(feed->batch);
 	feed->batch = NULL;
-	feed->ending = feed->ended = feed->dirty = false;
+	feed->ending = feed->ended = feed->dirty = feed->has_noted = feed->is_full = feed->reloads = false;
 	if (feed->fd >= 0)
 		close(feed->fd);
 	feed->fd = -1;
 	feed->still_since_us = 0;
+}
+
+bool feed_file_is_on_disk(struct feed *feed)
+{
+	struct ingest *ingest = feed->feeds->ingest;
+
+	if (!feed->batch || !feed->dirty || ingest_batch_is_over(feed->batch) || !ingest_ends_later(ingest))
+		return true;
+	feed->is_full = true;
+	ingest_commit_held(ingest, true);
+	feed_wake(feed, FEED_FULL_US);
+	return false;
 }

@@ -17,6 +17,7 @@
 #define FEED_PATH_MAX 400               /* bytes; a key of META_DB_FEEDS holds one */
 #define FEED_HEAD_MAX ((size_t)1 << 10) /* bytes at a file's beginning by which it is known again */
 #define FEED_RETRY_US (5 * CLOCK_US_PER_SECOND)
+#define FEED_FULL_US CLOCK_US_PER_SECOND /* one that waits for a commit's end, or for a cluster, looks again */
 
 /* Where reading has got to in a file. Offsets are at the beginning of a row. */
 struct place {
@@ -65,7 +66,12 @@ struct feed {
 	uint64_t read_to;             /* bytes that were fed; rows of those after place.offset are not complete */
 	struct ingest_summary before; /* counts up to where this run began */
 	uint64_t rejected;            /* rows of this run that are in quarantine for good */
-	bool dirty;                   /* the place is not on disk */
+	bool dirty;                   /* the place is not on disk, */
+	bool moved_on;                /* and has changed since it was noted */
+	bool has_noted;               /* a commit that was begun decides about all before this place: */
+	struct place noted;           /* its header is that of `place` */
+	bool is_full;                 /* it waits for a commit's end */
+	bool reloads;                 /* mappings have changed: it is to be closed once the place is on disk */
 	uint64_t losses;              /* of ingest, when it was noted */
 	bool ending;                  /* the batch is finished, and not answered yet */
 	bool ended;                   /* it is, as `failure` and `answer` say: */
@@ -97,8 +103,8 @@ struct feeds {
 /* The feed's place as it was last made durable; place->inode 0 if there is none. */
 MUST_CHECK int place_load(struct feed *feed, struct error *err);
 
-/* Puts it, to last with the next meta_commit. */
-MUST_CHECK int place_put(struct feed *feed, struct error *err);
+/* Puts it, to last with the next meta_commit. `place` is the feed's, or one noted of it. */
+MUST_CHECK int place_put(const struct feed *feed, const struct place *place, struct error *err);
 
 /* Is the open file the one that the place is in? Its inode may have been given to another since. 1, 0, -1. */
 MUST_CHECK int place_is_in(const struct place *place, int fd, const struct stat *stat, const char *path,
@@ -110,7 +116,8 @@ MUST_CHECK int place_is_in(const struct place *place, int fd, const struct stat 
  * feed's from now on. */
 MUST_CHECK int feed_file_begin(struct feed *feed, int fd, struct error *err);
 
-enum feed_result { FEED_MORE, FEED_END, FEED_FAILED };
+/* Full: as much waits for a commit as may, whose end wakes the task. */
+enum feed_result { FEED_MORE, FEED_END, FEED_FULL, FEED_FAILED };
 
 /* Reads on until about deadline_us, or to what is now the file's end. */
 MUST_CHECK enum feed_result feed_file_read(struct feed *feed, int64_t deadline_us, struct error *err);
@@ -120,6 +127,9 @@ void feed_file_finish(struct feed *feed);
 
 /* Closes the file; what is not on disk will be read again. */
 void feed_file_close(struct feed *feed);
+
+/* May it be closed without that? Otherwise it asks for a commit, whose end wakes the task (feed->is_full). */
+bool feed_file_is_on_disk(struct feed *feed);
 
 /* --- spool_scan.c --- */
 

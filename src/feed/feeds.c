@@ -88,7 +88,7 @@ void feed_retry(struct feed *feed, const struct error *err)
 	snprintf(feed->problem, sizeof(feed->problem), "%s", err->message);
 	feed->told = true;
 	feed_file_close(feed);
-	feed_wake(feed, FEED_RETRY_US);
+	feed_wake(feed, err->code == ERROR_UNAVAILABLE ? FEED_FULL_US : FEED_RETRY_US);
 }
 
 static void on_step(void *arg, int64_t deadline_us)
@@ -96,16 +96,41 @@ static void on_step(void *arg, int64_t deadline_us)
 	struct feed *feed = arg;
 
 	task_cancel(&feed->task);
+	feed->is_full = false;
+	if (feed->reloads && !feed_file_is_on_disk(feed))
+		return;
+	if (feed->reloads)
+		feed_file_close(feed);
 	if (feed->kind == FEED_SPOOL)
 		spool_step(feed, deadline_us);
 	else
 		tail_step(feed, deadline_us);
 }
 
-/* Is all that was put before the place still there? A batch may have failed after it, for instance for want of disk. */
+/* Is all that was put before the place still there? A batch may have failed after it, for instance for want of disk. Where
+ * commits end later, one that has failed has dropped what was rejected. */
 static bool place_holds(const struct feed *feed)
 {
-	return !ingest_batch_is_over(feed->batch) || feed->losses == ingest_losses(feed->feeds->ingest);
+	const struct ingest *ingest = feed->feeds->ingest;
+
+	if (ingest_ends_later(ingest) && ingest_batch_has_failed(feed->batch))
+		return false;
+	return !ingest_batch_is_over(feed->batch) || feed->losses == ingest_losses(ingest);
+}
+
+/* A commit begins: what it decides about is all that is before the places of now. */
+static void on_begin(void *arg)
+{
+	const struct feeds *feeds = arg;
+	struct feed *feed;
+
+	LIST_FOREACH(feed, &feeds->list, link) {
+		feed->has_noted = feed->dirty && feed->batch && place_holds(feed);
+		if (!feed->has_noted)
+			continue;
+		feed->noted = feed->place;
+		feed->moved_on = false;
+	}
 }
 
 /* The records before the places are on disk. */
@@ -117,21 +142,33 @@ static int on_stored(void *arg, struct error *err)
 	LIST_FOREACH(feed, &feeds->list, link) {
 		struct ingest_summary now = { 0 };
 
-		if (!feed->dirty || !feed->batch || !place_holds(feed))
+		if (!feed->has_noted || !feed->batch)
 			continue;
-		ingest_batch_summary(feed->batch, &now);
-		feed->place.counts = (struct ingest_summary){
+		ingest_batch_decided(feed->batch, &now);
+		feed->place.counts = feed->noted.counts = (struct ingest_summary){
 			.accepted = feed->before.accepted + now.accepted,
 			.updated = feed->before.updated + now.updated,
 			.duplicates = feed->before.duplicates + now.duplicates,
 			.outdated = feed->before.outdated + now.outdated,
 			.rejected = feed->before.rejected + now.rejected,
 		};
-		if (place_put(feed, err) != 0)
+		if (place_put(feed, &feed->noted, err) != 0)
 			return -1;
-		feed->dirty = false;
+		feed->has_noted = false;
+		feed->dirty = feed->moved_on;
 	}
 	return 0;
+}
+
+/* Those that wait for it go on. */
+static void on_commit(void *arg)
+{
+	const struct feeds *feeds = arg;
+	struct feed *feed;
+
+	LIST_FOREACH(feed, &feeds->list, link)
+		if (feed->is_full)
+			feed_wake(feed, 0);
 }
 
 /* --- inotify --- */
@@ -217,7 +254,9 @@ static int begin(struct feeds *feeds, struct error *err)
 		event_new(tasks_base(feeds->tasks), feeds->inotify_fd, EV_READ | EV_PERSIST, on_inotify, feeds);
 	if (!feeds->chunk || !feeds->inotify_event || event_add(feeds->inotify_event, NULL) != 0)
 		return error_set(err, ERROR_NOMEM, "feeds: out of memory");
-	feeds->watch = (struct ingest_watch){ .on_stored = on_stored, .arg = feeds };
+	feeds->watch = (struct ingest_watch){
+		.on_begin = on_begin, .on_stored = on_stored, .on_commit = on_commit, .arg = feeds
+	};
 	ingest_watch_commits(feeds->ingest, &feeds->watch);
 	return add_all(feeds, err);
 }
@@ -251,7 +290,7 @@ void feeds_reload(struct feeds *feeds)
 		if (feed->ending || feed->ended)
 			continue;
 		feed->told = false;
-		feed_file_close(feed);
+		feed->reloads = true;
 		feed_wake(feed, 0);
 	}
 }

@@ -69,9 +69,8 @@ int place_load(struct feed *feed, struct error *err)
 	return found < 0 ? -1 : 0;
 }
 
-int place_put(struct feed *feed, struct error *err)
+int place_put(const struct feed *feed, const struct place *place, struct error *err)
 {
-	const struct place *place = &feed->place;
 	struct buf key = { 0 }, value = { 0 };
 	struct value_writer w;
 

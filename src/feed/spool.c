@@ -311,6 +311,9 @@ static void read_on(struct feed *feed, int64_t deadline_us)
 	case FEED_END:
 		feed_file_finish(feed);
 		break;
+	case FEED_FULL:
+		feed_wake(feed, FEED_FULL_US);
+		break;
 	default:
 		feed_wake(feed, 0);
 	}

@@ -285,6 +285,8 @@ static void at_end(struct feed *feed)
 	enum rotation rotation = find_rotation(feed);
 	struct error err;
 
+	if (rotation == ROTATION_CUT && !feed_file_is_on_disk(feed))
+		return;
 	if (rotation == ROTATION_CUT && begin_again(feed, &err) != 0) {
 		feed_retry(feed, &err);
 	} else if (rotation == ROTATION_MOVED && is_still(feed)) {
@@ -326,6 +328,8 @@ static int read_on(struct feed *feed, int64_t deadline_us, struct error *err)
 		feed_file_finish(feed); /* its end says why */
 	else if (result == FEED_END)
 		at_end(feed);
+	else if (result == FEED_FULL)
+		feed_wake(feed, FEED_FULL_US);
 	else
 		feed_wake(feed, 0);
 	return 0;

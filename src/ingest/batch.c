@@ -17,17 +17,29 @@
 
 #define CONVERTED_MAX ((size_t)16 << 10) /* bytes of another encoding converted to UTF-8 at a time */
 
+/* Counts a rejected record in the sums of its round, besides its batch's. */
+static void count_rejected(struct ingest_batch *batch, uint64_t round)
+{
+	struct ingest *ingest = batch->ingest;
+	bool decides = ingest_is_deciding(ingest, round);
+
+	batch->summary.rejected++;
+	batch->deciding.rejected += decides;
+	(decides ? &ingest->commit.pending : &ingest->pending)->rejected++;
+}
+
 /* Rejects the record with all faults that check_item found. */
-static int reject(struct ingest_batch *batch, const struct parse_item *item, struct error *err)
+static int reject(struct ingest_batch *batch, uint64_t round, const struct parse_item *item, struct error *err)
 {
 	const struct check *check = &batch->ingest->check;
 
 	for (size_t i = 0; i < check->faults_count; i++)
 		errors_add(&batch->errors, (uint64_t)batch->ingest->config->errors_max, item->line,
 		           check->faults[i].field, check->faults[i].reason);
-	batch->summary.rejected++;
-	batch->ingest->pending.rejected++;
-	return ingest_quarantine(batch, item, check->faults, check->faults_count, err);
+	if (ingest_quarantine(batch, round, item, check->faults, check->faults_count, err) != 0)
+		return -1;
+	count_rejected(batch, round);
+	return 0;
 }
 
 static void count(struct ingest_summary *summary, enum store_put_result result)
@@ -56,7 +68,7 @@ static const struct store_versions *versions_of(struct ingest_batch *batch, cons
 static void count_result(struct ingest_batch *batch, uint64_t round, enum store_put_result result)
 {
 	struct ingest *ingest = batch->ingest;
-	bool decides = ingest->commit.under_way && round <= ingest->commit.round;
+	bool decides = ingest_is_deciding(ingest, round);
 
 	count(&batch->summary, result);
 	if (decides)
@@ -88,7 +100,7 @@ static int take_result(struct ingest_batch *batch, const struct ingest_put *put,
 	else
 		check_refuse_direction(&ingest->check, &unread);
 	if (!ingest->check.failed)
-		return reject(batch, item, err);
+		return reject(batch, put->round, item, err);
 	*err = ingest->check.failure;
 	return -1;
 }
@@ -96,10 +108,12 @@ static int take_result(struct ingest_batch *batch, const struct ingest_put *put,
 static void fail(struct ingest_batch *batch, uint64_t aborts, const struct error *err)
 {
 	/* Only this batch needs the data that could not be read, if what others have put is intact. */
-	if (ingest_count_aborts(batch->ingest) == aborts)
-		batch->failure = *err;
-	else
+	if (ingest_count_aborts(batch->ingest) != aborts) {
 		ingest_fail_round(batch->ingest, err);
+		return;
+	}
+	batch->failure = *err;
+	ingest_drop_held_of_failed(batch);
 }
 
 static void put_free(struct ingest_put *put)
@@ -122,14 +136,6 @@ void ingest_puts_free(struct ingest *ingest)
 	ingest->put = NULL;
 }
 
-/* The store has rejected the record after all, in the round that is open now. */
-static void begin_late_rejection(struct ingest_put *put)
-{
-	put->batch->round = put->ingest->round;
-	put->ingest->check.faults_count = 0;
-	put->ingest->check.failed = false;
-}
-
 /* A put has ended after its call returned. */
 static void end_late(struct ingest_put *put, const struct error *failure)
 {
@@ -139,8 +145,8 @@ static void end_late(struct ingest_put *put, const struct error *failure)
 
 	LIST_REMOVE(put, link);
 	if (batch && batch->failure.code == ERROR_NONE) {
-		if (!failure && is_refused(put))
-			begin_late_rejection(put);
+		put->ingest->check.faults_count = 0;
+		put->ingest->check.failed = false;
 		if (failure)
 			fail(batch, put->aborts, failure);
 		else if (take_result(batch, put, &put->item, &err) != 0)
@@ -245,7 +251,7 @@ static int check_and_put(struct ingest_batch *batch, const struct parse_item *it
 		expect(batch->ingest, item->record);
 	if (!check_item(check, item, &record, &time_us)) {
 		if (!check->failed)
-			return reject(batch, item, err);
+			return reject(batch, batch->round, item, err);
 		*err = check->failure;
 		return -1;
 	}
@@ -374,6 +380,7 @@ void ingest_batch_free(struct ingest_batch *batch)
 	parser_free(batch->parser);
 	mapping_reader_free(batch->mapped);
 	encoding_free(batch->encoding);
+	ingest_leave_held(batch);
 	free(batch->producer);
 	free(batch->product_name);
 	errors_free(&batch->errors);
@@ -383,7 +390,12 @@ void ingest_batch_free(struct ingest_batch *batch)
 
 bool ingest_batch_is_over(const struct ingest_batch *batch)
 {
-	return batch->failure.code != ERROR_NONE || batch->stop.code != ERROR_NONE;
+	return ingest_batch_has_failed(batch) || batch->stop.code != ERROR_NONE;
+}
+
+bool ingest_batch_has_failed(const struct ingest_batch *batch)
+{
+	return batch->failure.code != ERROR_NONE;
 }
 
 /* --- the body --- */
@@ -471,8 +483,10 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 	struct ingest *ingest = batch->ingest;
 	struct error err;
 
-	if (!ingest_batch_is_over(batch) && disk_is_low(ingest->disk))
-		disk_fail_low(ingest->disk, &batch->failure);
+	if (!ingest_batch_is_over(batch) && disk_is_low(ingest->disk)) {
+		disk_fail_low(ingest->disk, &err);
+		fail(batch, ingest_count_aborts(ingest), &err);
+	}
 	if (!begin_run(batch))
 		return;
 	ingest->round_bytes += len;
@@ -513,12 +527,12 @@ int ingest_batch_keep_unreadable(struct ingest_batch *batch, struct str body, bo
 	if (batch->stop.code != ERROR_INVALID || batch->failure.code != ERROR_NONE)
 		return 0;
 	batch->round = batch->ingest->round;
-	batch->summary.rejected++;
-	batch->ingest->pending.rejected++;
-	if (ingest_quarantine(batch, &item, &fault, 1, err) == 0)
-		return 1;
-	fail(batch, aborts, err);
-	return -1;
+	if (ingest_quarantine(batch, batch->round, &item, &fault, 1, err) != 0) {
+		fail(batch, aborts, err);
+		return -1;
+	}
+	count_rejected(batch, batch->round);
+	return 1;
 }
 
 void ingest_batch_may_repeat(struct ingest_batch *batch)
@@ -557,6 +571,11 @@ void ingest_batch_abandon(struct ingest_batch *batch)
 void ingest_batch_summary(const struct ingest_batch *batch, struct ingest_summary *summary)
 {
 	*summary = batch->summary;
+}
+
+void ingest_batch_decided(const struct ingest_batch *batch, struct ingest_summary *summary)
+{
+	*summary = batch->deciding;
 }
 
 static void write_answer(const struct ingest_batch *batch, struct buf *out)

@@ -16,6 +16,10 @@
  * memory. */
 #define ROUND_BYTES_MAX ((size_t)32 << 20)
 
+/* What may wait while another round is committed, before those who can should read no more. */
+#define FULL_RECORDS ((size_t)16 << 10)
+#define FULL_BYTES ((size_t)8 << 20)
+
 void ingest_batch_move(struct ingest_batch *batch, struct ingest_queue *to)
 {
 	if (batch->queue)
@@ -57,6 +61,9 @@ static void fail_from(struct ingest *ingest, uint64_t from, size_t records, cons
 
 	/* Otherwise entries of batches that are sent again would be there twice. */
 	meta_abort(ingest->meta);
+	ingest_drop_held(ingest, &ingest->held);
+	if (from <= ingest->commit.round)
+		ingest_drop_held(ingest, &ingest->commit.held);
 	ingest->stats.commits_failed++;
 	log_error("ingest", "%s: %d batches with %zu records fail", err->message, failed, records);
 	round_begin(ingest);
@@ -131,6 +138,8 @@ static int commit_meta(struct ingest *ingest, struct error *err)
 
 	if (commit->rejects && commit->meta_aborts != meta_aborts(ingest->meta))
 		return error_set(err, ERROR_IO, "quarantine: what was put into it is lost, as another change failed");
+	if (ingest_put_held(ingest, err) != 0)
+		return -1;
 	for (struct ingest_watch *watch = ingest->watches; watch; watch = watch->next)
 		if (watch->on_stored && watch->on_stored(watch->arg, err) != 0)
 			return -1;
@@ -179,6 +188,11 @@ static void commit(struct ingest *ingest, struct error *err)
 		                                 .rejects = ingest->round_rejects,
 		                                 .meta_aborts = ingest->meta_aborts,
 		                                 .begin_us = clock_monotonic_us() };
+	STAILQ_INIT(&ingest->commit.held);
+	STAILQ_CONCAT(&ingest->commit.held, &ingest->held);
+	for (struct ingest_watch *watch = ingest->watches; watch; watch = watch->next)
+		if (watch->on_begin)
+			watch->on_begin(watch->arg);
 	note_deciding(&ingest->feeding);
 	note_deciding(&ingest->waiting);
 	while ((batch = TAILQ_FIRST(&ingest->waiting)))
@@ -261,6 +275,16 @@ uint64_t ingest_losses(const struct ingest *ingest)
 	return ingest_count_aborts(ingest);
 }
 
+bool ingest_ends_later(const struct ingest *ingest)
+{
+	return store_ends_later(ingest->store);
+}
+
+bool ingest_is_full(const struct ingest *ingest)
+{
+	return ingest->commit.under_way && (ingest->round_records >= FULL_RECORDS || ingest->round_bytes >= FULL_BYTES);
+}
+
 void ingest_fail(struct ingest *ingest, const struct error *err)
 {
 	ingest_fail_round(ingest, err);
@@ -288,6 +312,8 @@ struct ingest *ingest_new(struct tasks *tasks, const struct config *config, stru
 	ingest->store = store;
 	ingest->round = 1; /* batches begin at 0: in no round */
 	ingest->meta_aborts = meta_aborts(meta);
+	STAILQ_INIT(&ingest->held);
+	STAILQ_INIT(&ingest->commit.held);
 	TAILQ_INIT(&ingest->feeding);
 	TAILQ_INIT(&ingest->waiting);
 	TAILQ_INIT(&ingest->deciding);
@@ -366,6 +392,7 @@ void ingest_free(struct ingest *ingest)
 	if (ingest->maintenance.tasks)
 		task_cancel(&ingest->maintenance);
 	ingest_puts_free(ingest);
+	ingest_drop_held(ingest, &ingest->held);
 	check_free(&ingest->check);
 	buf_free(&ingest->raw);
 	buf_free(&ingest->header);

@@ -88,6 +88,13 @@ void ingest_commit_held(struct ingest *ingest, bool soon);
 /* How often what was not committed was lost: if two counts are equal, what was put before the first is still there. */
 uint64_t ingest_losses(const struct ingest *ingest);
 
+/* Do commits end after their call (store_ends_later)? Then nobody can wait for one; but what is rejected of a batch is put
+ * into quarantine with the commit that decides about it, never before, and not at all if the batch ends before that. */
+bool ingest_ends_later(const struct ingest *ingest);
+
+/* Whoever can should read no more until the next commit has ended: as much waits as one takes. */
+bool ingest_is_full(const struct ingest *ingest);
+
 /* Takes the next piece. Faults of records are counted, not returned. */
 void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len);
 
@@ -98,11 +105,15 @@ void ingest_batch_finish(struct ingest_batch *batch);
  * follows after the commit, with *why. */
 void ingest_batch_stop(struct ingest_batch *batch, const struct error *why);
 
-/* The client is gone: what was put stays and is committed, `done` is not called. */
+/* The client is gone: what was put stays and is committed, `done` is not called. Where ingest_ends_later, what was rejected
+ * of a batch that holds (which is read from a place, and so comes again) goes, unless it was committed. */
 void ingest_batch_abandon(struct ingest_batch *batch);
 
 /* Counts so far, for an import's progress. */
 void ingest_batch_summary(const struct ingest_batch *batch, struct ingest_summary *summary);
+
+/* From within on_stored of a watch: the counts of what the commit has decided about. */
+void ingest_batch_decided(const struct ingest_batch *batch, struct ingest_summary *summary);
 
 /* After finish, for bodies whose sender gets no answer: if the body could not be read to its end (ERROR_INVALID), puts all
  * of it into quarantine, to last with the batch's commit. `body` is what is there of it, `cut` whether that is not all.
@@ -114,6 +125,9 @@ bool ingest_batch_is_decided(const struct ingest_batch *batch);
 
 /* Has the batch ended early, so that feeding it more is useless? `done` will say why once it is finished. */
 bool ingest_batch_is_over(const struct ingest_batch *batch);
+
+/* Has it done so as it could not be stored? What it has put since the last commit is lost, or its sender will send it again. */
+bool ingest_batch_has_failed(const struct ingest_batch *batch);
 
 /* --- what would be stored --- */
 
@@ -152,8 +166,11 @@ void ingest_fail(struct ingest *ingest, const struct error *err);
 /* Watches commits. The struct is the caller's and must live as long as the ingest, or until it is removed. */
 struct ingest_watch {
 	struct ingest_watch *next;
+	/* Or NULL. A commit begins, of what was put so far; must not call into ingest. Unless ingest_ends_later, its end
+	 * follows within the same call. */
+	void (*on_begin)(void *arg);
 	void (*on_commit)(void *arg); /* after each successful commit; must not call into ingest; or NULL */
-	/* Or NULL. The records are on disk, and what was rejected of them will be with the next meta_commit, which follows:
+	/* Or NULL. The records are on disk that were put before on_begin, and what was rejected of them will be with the next meta_commit, which follows:
 	 * what is put into meta here lasts with it. -1 fails the commit. Must not call into ingest. */
 	int (*on_stored)(void *arg, struct error *err);
 	void *arg;

@@ -7,8 +7,9 @@
  * its `done`. Callbacks run only from the commit event, so that none has a parser or another callback below it on the
  * stack.
  *
- * Puts and commits end by a callback. The present engine calls it within the call, and nothing is deciding between
- * turns; an engine that commits over a socket may call it later, and records are put meanwhile.
+ * Puts and commits end by a callback. The engine of days calls it within the call, and nothing is deciding between
+ * turns; one that commits over a socket calls it later, and records are put meanwhile. What is rejected is then *held*
+ * until its commit has stored the records, as any other change of the catalog would commit it before.
  *
  * A *round* is what one commit decides about. Every record sets its batch's round, even a duplicate, whose original may
  * be in the same round: when the commit fails, all batches of the round fail.
@@ -24,9 +25,14 @@
 #include "ingest/ingest.h"
 #include "mapping/mapping.h"
 #include "meta/meta.h"
+#include "meta/quarantine.h"
 #include "record/encoding.h"
 
 TAILQ_HEAD(ingest_queue, ingest_batch);
+
+/* Rejected records that are held (held.c). */
+struct ingest_held;
+STAILQ_HEAD(ingest_helds, ingest_held);
 
 /* A record on its way into the store. */
 struct ingest_put {
@@ -57,6 +63,7 @@ struct ingest_commit {
 	uint64_t meta_aborts;
 	size_t records;
 	struct ingest_summary pending;
+	struct ingest_helds held;
 	int64_t begin_us;
 	struct error *err; /* gets the reason if it fails; or NULL */
 	int result;
@@ -81,6 +88,8 @@ struct ingest {
 	size_t round_records;          /* put since the last commit, into days or quarantine */
 	size_t round_bytes;            /* of bodies fed since */
 	struct ingest_summary pending; /* of this round; added to stats once on disk */
+	struct ingest_helds held;      /* of this round */
+	size_t held_bytes;             /* of these and of the commit's */
 	struct ingest_commit commit;
 	struct ingest_put *put;       /* the current one; NULL: to be made */
 	LIST_HEAD(, ingest_put) late; /* that the store has not ended yet */
@@ -112,6 +121,7 @@ struct ingest_batch {
 	ingest_done_fn done;
 	void *arg;
 	uint64_t round;          /* of its newest record */
+	size_t held_count;       /* of its rejected records, those that are held */
 	bool holds;              /* its records begin no commit */
 	bool may_repeat;         /* what is rejected of it may be in quarantine already, */
 	struct repeats *repeats; /* as far as these tell; NULL: not loaded */
@@ -135,6 +145,12 @@ static inline uint64_t ingest_count_aborts(const struct ingest *ingest)
 
 void ingest_batch_move(struct ingest_batch *batch, struct ingest_queue *to);
 
+/* Is this a round that the commit under way decides about? */
+static inline bool ingest_is_deciding(const struct ingest *ingest, uint64_t round)
+{
+	return ingest->commit.under_way && round <= ingest->commit.round;
+}
+
 /* The round is lost: its batches fail with *err. */
 void ingest_fail_round(struct ingest *ingest, const struct error *err);
 
@@ -156,6 +172,27 @@ void ingest_puts_free(struct ingest *ingest);
 void ingest_batch_answer(struct ingest_batch *batch);
 void ingest_batch_free(struct ingest_batch *batch);
 
+/* --- held.c --- */
+
+/* Holds a rejected record, of which all is copied, until the commit of the round. ERROR_UNAVAILABLE: too much is held. */
+MUST_CHECK int ingest_hold(struct ingest_batch *batch, uint64_t round, const struct quarantine_entry *entry,
+                           struct error *err);
+
+/* Is one like this held? As repeats_has. */
+bool ingest_holds(const struct ingest *ingest, const struct quarantine_entry *entry);
+
+/* Puts what the commit holds into quarantine, to last with the next meta_commit; on -1 all that waits for it is lost. */
+MUST_CHECK int ingest_put_held(struct ingest *ingest, struct error *err);
+
+/* Drops all of a list. */
+void ingest_drop_held(struct ingest *ingest, struct ingest_helds *held);
+
+/* A batch has failed: drops what the open round holds of it, which its sender will send again. */
+void ingest_drop_held_of_failed(struct ingest_batch *batch);
+
+/* A batch goes: what is held of it is dropped if it comes again, and otherwise nobody's. */
+void ingest_leave_held(struct ingest_batch *batch);
+
 /* --- maintenance.c --- */
 
 /* Begins the store's background work, a slice at a time. */
@@ -166,8 +203,9 @@ void ingest_on_maintenance(void *arg, int64_t deadline_us);
 
 /* --- reject.c --- */
 
-/* Puts a rejected record into quarantine with all its faults, if there is room. 0, or -1 with the round lost. */
-MUST_CHECK int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
+/* Puts a rejected record of a round into quarantine with all its faults, if there is room. 0, or -1, with the round lost if
+ * ingest_losses says so. */
+MUST_CHECK int ingest_quarantine(struct ingest_batch *batch, uint64_t round, const struct parse_item *item,
                                  const struct parse_fault *faults, size_t faults_count, struct error *err);
 
 /* Drops what is too old or too much, a slice at a time; begins the first and every next by itself. */

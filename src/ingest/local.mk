@@ -4,6 +4,7 @@ libcdrd_a_SOURCES += \
 	src/ingest/check.c src/ingest/check.h \
 	src/ingest/errors.c src/ingest/errors.h \
 	src/ingest/check.c src/ingest/check_values.c src/ingest/check.h \
+	src/ingest/held.c \
 	src/ingest/ingest.c src/ingest/ingest.h src/ingest/ingest_private.h \
 	src/ingest/ingest_summary.c \
 	src/ingest/reject.c \

@@ -148,12 +148,12 @@ static int is_repeated(struct ingest_batch *batch, const struct quarantine_entry
 		return 0;
 	if (!batch->repeats)
 		batch->repeats = repeats_load(batch->ingest->meta, err);
-	return batch->repeats ? repeats_has(batch->repeats, entry) : -1;
+	return !batch->repeats ? -1 : repeats_has(batch->repeats, entry) || ingest_holds(batch->ingest, entry);
 }
 
 /* Erased numbers must not come back through quarantine: a record with one is reported as rejected, but not kept. */
-int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct parse_fault *faults,
-                      size_t faults_count, struct error *err)
+int ingest_quarantine(struct ingest_batch *batch, uint64_t round, const struct parse_item *item,
+                      const struct parse_fault *faults, size_t faults_count, struct error *err)
 {
 	struct ingest *ingest = batch->ingest;
 	struct quarantine_stats stats;
@@ -170,7 +170,7 @@ int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
 	}
 	if (quarantine_stats(ingest->meta, &stats, err) != 0)
 		return -1;
-	if (stats.bytes > limit + limit / 8) {
+	if (stats.bytes + ingest->held_bytes > limit + limit / 8) {
 		warn_unkept(ingest, batch->producer);
 		return 0;
 	}
@@ -190,6 +190,8 @@ int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
 	if (known != 0)
 		return known < 0 ? -1 : 0;
 	ingest->round_records++;
+	if (ingest_ends_later(ingest))
+		return meta_check_reached(ingest->meta, err) == 0 ? ingest_hold(batch, round, &entry, err) : -1;
 	ingest->round_rejects = true;
 	return quarantine_put(ingest->meta, &entry, err);
 }

@@ -17,7 +17,7 @@ PATIENCE = 120
 class Feed:
     """A daemon with a spool and a tail, and an account that all rows belong to."""
 
-    def __init__(self, daemons, directory):
+    def __init__(self, daemons, directory, **options):
         self.spool = directory / "spool"
         self.log = directory / "calls.csv"
         self.mappings = directory / "mappings"
@@ -26,7 +26,8 @@ class Feed:
         (self.mappings / "calls.conf").write_text(CALLS_MAPPING)
         self.account = harness.Account("carrier1")
         how = "mapping=calls account_id=carrier1 time_zone=UTC"
-        self.daemon = daemons(mappings_dir=str(self.mappings), spool=f"{self.spool} {how}", tail=f"{self.log} {how}")
+        self.daemon = daemons(mappings_dir=str(self.mappings), spool=f"{self.spool} {how}", tail=f"{self.log} {how}",
+                              **options)
         self.daemon.ctl("account", "add", self.account.id, "--secret", self.account.secret)
 
     def ids(self):

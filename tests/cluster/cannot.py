@@ -7,14 +7,10 @@ the others with --long. They have not all been run yet: what fails there is to b
 DAYS = "it looks at files of days, at sealing or at blocks, which a cluster has not"
 BACKUP = "a backup holds the catalog alone: ClickHouse backs up records"
 ERASE = "cdrctl erase answers with an error"
-SOURCES = "spools, tails and queues are refused"
 FAULTS = "it counts and fails the system calls of an engine on this host"
 OTHER = "it starts no daemon with records of its own, or says itself where they are"
 
 CANNOT = {
-    "test_amqp.py": SOURCES,
-    "test_feeds.py": SOURCES,
-    "test_kafka.py": SOURCES,
     "test_backup.py": BACKUP,
     "test_clock_jump.py": DAYS,
     "test_crash.py": DAYS,

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * held.c: rejected records that wait in memory for the commit that decides about them, where that ends later.
+ *
+ * In the catalog's transaction any change of the catalog would commit them before the records around them, and before the
+ * place that a source is read from; after a crash they would be in quarantine twice.
+ */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/ingest_private.h"
+
+#define HELD_BYTES_MAX ((size_t)32 << 20)
+
+struct ingest_held {
+	STAILQ_ENTRY(ingest_held) link;
+	struct ingest_batch *batch; /* NULL: it was abandoned */
+	size_t bytes;
+	struct quarantine_entry entry;
+	char text[]; /* of the entry */
+};
+
+/* The texts of an entry. */
+static const size_t texts[] = {
+	offsetof(struct quarantine_entry, producer),     offsetof(struct quarantine_entry, field),
+	offsetof(struct quarantine_entry, reason),       offsetof(struct quarantine_entry, account),
+	offsetof(struct quarantine_entry, id),           offsetof(struct quarantine_entry, product),
+	offsetof(struct quarantine_entry, raw),          offsetof(struct quarantine_entry, header),
+	offsetof(struct quarantine_entry, product_name), offsetof(struct quarantine_entry, converted_from),
+};
+#define TEXTS_COUNT (sizeof(texts) / sizeof(texts[0]))
+
+static struct str *text_of(struct quarantine_entry *entry, size_t i)
+{
+	return (struct str *)(void *)((char *)entry + texts[i]);
+}
+
+static struct ingest_held *copy(struct quarantine_entry *entry)
+{
+	size_t bytes = sizeof(struct ingest_held);
+
+	for (size_t i = 0; i < TEXTS_COUNT; i++)
+		bytes += text_of(entry, i)->len;
+	struct ingest_held *held = malloc(bytes);
+	if (!held)
+		return NULL;
+	*held = (struct ingest_held){ .bytes = bytes, .entry = *entry };
+	char *at = held->text;
+	for (size_t i = 0; i < TEXTS_COUNT; i++) {
+		struct str *text = text_of(&held->entry, i);
+
+		if (text->len > 0)
+			memcpy(at, text->p, text->len);
+		text->p = at;
+		at += text->len;
+	}
+	return held;
+}
+
+int ingest_hold(struct ingest_batch *batch, uint64_t round, const struct quarantine_entry *entry, struct error *err)
+{
+	struct ingest *ingest = batch->ingest;
+	struct quarantine_entry copied = *entry;
+
+	if (ingest->held_bytes > HELD_BYTES_MAX)
+		return error_set(err, ERROR_UNAVAILABLE,
+		                 "records are rejected faster than the cluster takes others: %zu bytes wait",
+		                 ingest->held_bytes);
+	struct ingest_held *held = copy(&copied);
+	if (!held)
+		return error_set(err, ERROR_NOMEM, "A rejected record: out of memory");
+	held->batch = batch;
+	batch->held_count++;
+	ingest->held_bytes += held->bytes;
+	STAILQ_INSERT_TAIL(ingest_is_deciding(ingest, round) ? &ingest->commit.held : &ingest->held, held, link);
+	return 0;
+}
+
+static bool has(const struct ingest_helds *list, const struct quarantine_entry *entry)
+{
+	const struct ingest_held *held;
+
+	STAILQ_FOREACH(held, list, link)
+		if (str_equal(held->entry.raw, entry->raw) && str_equal(held->entry.reason, entry->reason) &&
+		    str_equal(held->entry.field, entry->field) && str_equal(held->entry.header, entry->header) &&
+		    str_equal(held->entry.producer, entry->producer))
+			return true;
+	return false;
+}
+
+bool ingest_holds(const struct ingest *ingest, const struct quarantine_entry *entry)
+{
+	return has(&ingest->held, entry) || has(&ingest->commit.held, entry);
+}
+
+static void drop_first(struct ingest *ingest, struct ingest_helds *list)
+{
+	struct ingest_held *held = STAILQ_FIRST(list);
+
+	STAILQ_REMOVE_HEAD(list, link);
+	ingest->held_bytes -= held->bytes;
+	if (held->batch)
+		held->batch->held_count--;
+	free(held);
+}
+
+int ingest_put_held(struct ingest *ingest, struct error *err)
+{
+	struct ingest_held *held;
+
+	while ((held = STAILQ_FIRST(&ingest->commit.held))) {
+		if (quarantine_put(ingest->meta, &held->entry, err) != 0)
+			return -1;
+		drop_first(ingest, &ingest->commit.held);
+	}
+	return 0;
+}
+
+void ingest_drop_held(struct ingest *ingest, struct ingest_helds *list)
+{
+	while (!STAILQ_EMPTY(list))
+		drop_first(ingest, list);
+}
+
+/* Of one batch, or only parts with it. */
+static size_t leave(struct ingest_batch *batch, struct ingest_helds *list, bool drops)
+{
+	struct ingest_helds kept = STAILQ_HEAD_INITIALIZER(kept);
+	size_t dropped = 0;
+
+	while (batch->held_count > 0 && !STAILQ_EMPTY(list)) {
+		struct ingest_held *held = STAILQ_FIRST(list);
+
+		if (held->batch == batch && drops) {
+			drop_first(batch->ingest, list);
+			dropped++;
+			continue;
+		}
+		if (held->batch == batch) {
+			held->batch = NULL;
+			batch->held_count--;
+		}
+		STAILQ_REMOVE_HEAD(list, link);
+		STAILQ_INSERT_TAIL(&kept, held, link);
+	}
+	STAILQ_CONCAT(&kept, list);
+	STAILQ_CONCAT(list, &kept);
+	return dropped;
+}
+
+void ingest_drop_held_of_failed(struct ingest_batch *batch)
+{
+	size_t dropped = leave(batch, &batch->ingest->held, true);
+
+	batch->summary.rejected -= dropped;
+	batch->ingest->pending.rejected -= dropped;
+}
+
+void ingest_leave_held(struct ingest_batch *batch)
+{
+	leave(batch, &batch->ingest->held, batch->holds);
+	leave(batch, &batch->ingest->commit.held, batch->holds);
+}

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: ISC
+"""Spools, tails and queues whose records go to a cluster of two replicas: while a replica and the daemon are killed and
+stopped, each row and message is stored once, and what is rejected of them is in quarantine once."""
+import threading
+import time
+
+import pytest
+
+import cluster as clusters
+import harness
+import test_amqp
+import test_feeds
+import test_kafka
+
+pytestmark = pytest.mark.skipif(clusters.REASON is not None, reason=str(clusters.REASON))
+
+PATIENCE = 180
+EVERY = 50  # of the rows of a feed one is broken
+
+certificates, broker, topics = test_amqp.certificates, test_amqp.broker, test_kafka.cluster
+
+
+@pytest.fixture(scope="module")
+def servers():
+    made = clusters.Cluster(shards=1, replicas=2).start()
+    yield made
+    made.remove()
+
+
+def records_in(servers, database):
+    servers.make_database(database)
+    return {"store": "clickhouse", "clickhouse": servers.hosts, "clickhouse_database": database, "clickhouse_quorum": 2,
+            "clickhouse_timeout": "6s"}
+
+
+class Writer(threading.Thread):
+    """Calls write(n) for n = 0, 1, ... until it is ended."""
+
+    def __init__(self, write):
+        super().__init__()
+        self.write, self.count, self.ends = write, 0, False
+        self.start()
+
+    def run(self):
+        while not self.ends:
+            self.write(self.count)
+            self.count += 1
+            time.sleep(0.05)
+
+    def end(self):
+        self.ends = True
+        self.join()
+        return self.count
+
+
+def disturb(servers, daemon, crash):
+    """Each of the parts fails while records come in; then all work."""
+    replica = servers.server(1, 2)
+    time.sleep(1)
+    crash()
+    time.sleep(1)
+    replica.kill9()
+    time.sleep(2)
+    crash()
+    time.sleep(2)
+    replica.start()
+    replica.wait()
+    time.sleep(2)
+    replica.stop()
+    time.sleep(3)
+    crash()
+    replica.resume()
+    time.sleep(2)
+    crash()
+    harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200, PATIENCE)
+
+
+def test_each_row_of_a_spool_and_a_tail_is_stored_once(daemons, servers, tmp_path):
+    feed = test_feeds.Feed(daemons, tmp_path, **records_in(servers, "feeds"))
+    size = 40
+
+    def write(n):
+        text = test_feeds.rows(n * size, size, EVERY)
+        if n % 2:
+            feed.put(f"{n:05d}.csv", text)
+        else:
+            feed.grow(text)
+
+    feed.grow("")
+    writer = Writer(write)
+    disturb(servers, feed.daemon, feed.crash)
+    total = writer.end() * size
+    good = test_feeds.numbers(0, total, EVERY)
+    harness.wait_for(lambda: len(feed.ids()) >= len(good), PATIENCE)
+    assert feed.ids() == good
+    harness.wait_for(lambda: len(feed.rejected()) >= len(test_feeds.broken(0, total, EVERY)), PATIENCE)
+    assert feed.rejected() == test_feeds.broken(0, total, EVERY)
+
+
+def test_each_message_of_a_queue_is_stored_once(daemons, servers, broker):
+    consumer = test_amqp.Consumer(daemons, broker, **records_in(servers, "queue"))
+    publisher = test_amqp.Publisher(consumer)
+
+    def crash():
+        publisher.await_more(20)
+        consumer.daemon.kill9()
+        consumer.daemon.start()
+
+    disturb(servers, consumer.daemon, crash)
+    confirmed = publisher.end()
+    harness.wait_for(lambda: set(confirmed) <= set(consumer.ids()), PATIENCE)
+    stored = consumer.ids()
+    assert stored == sorted(set(stored))
+    consumer.await_acknowledged()
+
+
+def test_each_message_of_a_topic_is_stored_once(daemons, servers, topics, tmp_path):
+    consumer = test_kafka.Consumer(daemons, topics, tmp_path, **records_in(servers, "topic"))
+
+    def message(n):
+        return consumer.message(f"c{n:06d}", **({"total_price": f"bad{n}"} if n % EVERY == 0 else {}))
+
+    writer = Writer(lambda n: consumer.publish([message(n * 4 + each) for each in range(4)]))
+    disturb(servers, consumer.daemon, consumer.crash)
+    total = writer.end() * 4
+    consumer.await_ids([f"c{n:06d}" for n in range(total) if n % EVERY])
+    broken = sorted(f"bad{n}" for n in range(0, total, EVERY))
+    harness.wait_for(lambda: len(consumer.rejected()) >= len(broken), PATIENCE)
+    assert sorted(reason.split('"')[1] for reason in consumer.rejected()) == broken
