@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: ISC
-"""The Debian packages: built from what git has, looked at by lintian, installed in a root of their own, used, upgraded
-and purged. ./runtests --long alone builds them, which takes minutes."""
+"""The Debian packages: built from what git has, looked at by lintian, tried by autopkgtest, installed in a Debian of their
+own, which is booted, used, upgraded with data, removed and purged. ./runtests --long alone builds them, which takes
+minutes."""
 import contextlib
+import glob
 import os
 import shutil
 import subprocess
 
+import booted
+import harness
 import pytest
+import reporting
+import test_upgrade
+from samples import NOON, many_sms, whole_day
 
 TOP = os.path.abspath(os.environ.get("srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
 pytestmark = [pytest.mark.skipif(not os.environ.get("CDRD_LONG_TESTS"), reason="./runtests --long alone builds packages"),
@@ -20,14 +27,27 @@ def run(*command, **options):
     return ended.stdout
 
 
-def build_packages(folder):
-    """In a folder of it, as dpkg-buildpackage has it."""
-    tree = folder / "cdrd"
+def files_of_git(tree):
+    """A copy of the project with what git has of it."""
     tree.mkdir(parents=True)
     files = run("git", "-C", TOP, "ls-files", "-z").rstrip("\0")
     run("cpio", "-0", "-p", "-d", "--quiet", str(tree), input=files + "\0", cwd=TOP)
-    run("dpkg-buildpackage", "-b", "-us", "-uc", cwd=tree)
+    return tree
+
+
+def build_packages(folder):
+    """In a folder of it, as dpkg-buildpackage has it."""
+    run("dpkg-buildpackage", "-b", "-us", "-uc", cwd=files_of_git(folder / "cdrd"))
     return folder
+
+
+def bootstrap(place, *packages):
+    """A small Debian in a folder, which gets packages by the same proxies as this machine."""
+    run("debootstrap", "--variant=minbase", f"--include={','.join(packages)}", "bookworm", str(place))
+    shutil.copytree("/etc/apt/apt.conf.d", place / "etc/apt/apt.conf.d", dirs_exist_ok=True)
+    with contextlib.suppress(OSError):
+        shutil.copy("/etc/resolv.conf", place / "etc/resolv.conf")
+    return place
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +58,13 @@ def packages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def root(packages, tmp_path_factory):
-    """A small Debian with the packages in it."""
-    place = tmp_path_factory.mktemp("root") / "debian"
-    run("debootstrap", "--variant=minbase", "bookworm", str(place))
-    for name in os.listdir(packages):
-        if name.endswith(".deb"):
-            shutil.copy(packages / name, place / "tmp" / name)
-    for source in ("etc/apt/sources.list", "etc/resolv.conf"):
-        with contextlib.suppress(OSError, shutil.SameFileError):
-            shutil.copy("/" + source, place / source)
-    shutil.copytree("/etc/apt", place / "etc/apt", dirs_exist_ok=True)
-    inside(place, "apt-get update -qq && apt-get install -y -qq --no-install-recommends curl python3 "
-                  "/tmp/cdrd_*_amd64.deb /tmp/cdrd-doc_*.deb")
+    """A small Debian with systemd and the packages in it."""
+    place = bootstrap(tmp_path_factory.mktemp("root") / "debian", "systemd", "curl", "python3")
+    for name in glob.glob(f"{packages}/*.deb"):
+        shutil.copy(name, place / "srv")
+    # what else a Debian does by itself
+    inside(place, "systemctl mask apt-daily.timer apt-daily-upgrade.timer fstrim.timer getty.target >/dev/null 2>&1")
+    inside(place, "apt-get update -qq && apt-get install -y -qq --no-install-recommends /srv/cdrd_*_amd64.deb /srv/cdrd-doc_*.deb")
     yield place
     unmount(place)
 
@@ -81,20 +96,96 @@ def test_packages_built_in_another_folder_at_another_time_are_the_same(packages,
     assert [name for name in names if (packages / name).read_bytes() != (again / name).read_bytes()] == []
 
 
-def test_what_is_installed_serves(root):
-    shutil.copy(os.path.join(TOP, "debian", "tests", "serves"), root / "tmp" / "serves")
-    inside(root, "mount -t proc proc /proc 2>/dev/null || true; trap 'umount /proc 2>/dev/null || true' EXIT; sh /tmp/serves")
+def test_autopkgtest_finds_that_what_is_installed_serves(packages, root):
+    run("autopkgtest", *glob.glob(f"{packages}/*.deb"), str(packages / "cdrd"), "--", "chroot", str(root))
 
 
-def test_configuration_of_the_administrator_survives_an_upgrade(root):
-    inside(root, "echo '# mine' >>/etc/cdrd/cdrd.conf; mkdir -p /var/lib/cdrd; echo kept >/var/lib/cdrd/file")
-    inside(root, "dpkg -i --force-confold /tmp/cdrd_*_amd64.deb")
-    assert inside(root, "tail -1 /etc/cdrd/cdrd.conf; cat /var/lib/cdrd/file") == "# mine\nkept\n"
+@pytest.fixture(scope="module")
+def newer(root):
+    """The same package as another version, with another conffile, in the root."""
+    tree = root / "srv" / "newer"
+    inside(root, "dpkg-deb -R /srv/cdrd_*_amd64.deb /srv/newer")
+    control = tree / "DEBIAN" / "control"
+    control.write_text(control.read_text().replace("\nVersion: ", "\nVersion: 9."))
+    with open(tree / "etc/cdrd/cdrd.conf", "a", encoding="utf-8") as file:
+        file.write("# theirs\n")
+    inside(root, "dpkg-deb -b /srv/newer /srv/newer.deb && rm -r /srv/newer")
+    return "/srv/newer.deb"
 
 
-def test_removing_keeps_data_and_purging_leaves_nothing(root):
-    inside(root, "apt-get remove -y -qq cdrd")
-    assert inside(root, "cat /var/lib/cdrd/file; ls /etc/cdrd/cdrd.conf") == "kept\n/etc/cdrd/cdrd.conf\n"
-    inside(root, "apt-get purge -y -qq cdrd cdrd-doc")
-    assert inside(root, "find / -xdev -name '*cdrd*' -not -path '/tmp/*' -not -path '/proc/*' -not -path '/var/lib/apt/*' "
-                        "-not -path '/var/cache/*' -not -path '/var/log/*'") == ""
+class Installed(booted.Booted):
+    target, cdrctl = "multi-user.target", "/usr/bin/cdrctl"
+
+    def __init__(self, root):
+        super().__init__()
+        self.configuration = root / "etc/cdrd/cdrd.conf"
+
+    def configure(self, **settings):
+        """The port of this test, and what else."""
+        text = self.configuration.read_text().replace("listen = 127.0.0.1:8080", f"listen = 127.0.0.1:{self.port}")
+        self.configuration.write_text(text + "".join(f"{name} = {value}\n" for name, value in settings.items()))
+
+
+@pytest.fixture(scope="module")
+def machine(root):
+    """The Debian, booted, in which the package has started its daemon."""
+    made = Installed(root)
+    made.configure(retention_months=120, usage_records="no", **harness.NO_LIMITS)
+    try:
+        made.boot("root.sh", str(root), os.path.basename(made.directory))
+        made.systemctl("start", "cdrd")  # as it does by itself; here it is waited for
+        made.add_producer()
+        yield made
+    finally:
+        made.remove()
+
+
+def upgrade(machine, package):
+    before = machine.show("MainPID")
+    machine.run_inside(f"dpkg -i --force-confold {package}")
+    assert machine.show("SubState") == "running" and machine.show("MainPID") != before
+
+
+def test_an_upgrade_keeps_data_and_the_administrators_configuration(machine, newer):
+    query = {"product": "SMS", "direction": "outbound", **whole_day()}
+    account = machine.new_account()
+    assert machine.post_cdrs(many_sms(account, 700, NOON))["accepted"] == 700
+    report = reporting.make(machine, account, **query)
+    pages = list(machine.pages(account, **query))
+    assert sum(len(page["records"]) for page in pages) == 700
+    held = reporting.download(machine, account, report)
+    upgrade(machine, newer)
+    assert machine.run_inside("dpkg-query -W -f '${Version}' cdrd").startswith("9.")
+    assert [page["records"] for page in machine.pages(account, **query)] == [page["records"] for page in pages]
+    assert reporting.download(machine, account, report) == held
+    assert machine.post_cdrs(many_sms(account, 10, NOON))["accepted"] == 10
+    assert machine.ctl("verify")["sound"]
+    own = machine.configuration.read_text()
+    assert f"listen = 127.0.0.1:{machine.port}\n" in own and "# theirs" not in own
+
+
+def test_an_upgrade_takes_over_data_of_the_format_before(machine, newer):
+    machine.systemctl("stop", "cdrd")
+    machine.data_dir = os.path.join(machine.configuration.parents[2], "var/lib/private/cdrd")
+    owner = os.stat(machine.data_dir)
+    shutil.rmtree(machine.data_dir)
+    records = test_upgrade.unpack(os.path.dirname(machine.data_dir))
+    shutil.move(os.path.join(os.path.dirname(machine.data_dir), "data"), machine.data_dir)
+    run("chown", "-R", f"{owner.st_uid}:{owner.st_gid}", machine.data_dir)
+    upgrade(machine, newer)
+    test_upgrade.assert_all_there(machine, records)
+    harness.wait_for(lambda: test_upgrade.old_blocks(machine) == 0)
+    test_upgrade.assert_all_there(machine, records)
+    assert machine.ctl("verify")["sound"]
+
+
+def test_removing_keeps_data_and_purging_leaves_nothing(machine):
+    counts = machine.ctl("storage")
+    machine.run_inside("apt-get remove -y -qq cdrd 2>/dev/null")
+    assert machine.inside("systemctl", "is-active", "cdrd").returncode != 0
+    machine.run_inside("test -e /etc/cdrd/cdrd.conf && test -e /var/lib/private/cdrd && dpkg -i --force-confold /srv/newer.deb")
+    assert machine.ctl("storage") == counts, "installed again, it has what was there"
+    machine.run_inside("apt-get purge -y -qq cdrd cdrd-doc 2>/dev/null")
+    assert machine.run_inside("find / -xdev -name '*cdrd*' -not -path '/srv/*' -not -path '/proc/*' -not -path '/var/lib/apt/*' "
+                              "-not -path '/var/cache/*' -not -path '/var/log/*'") == ""
+    assert machine.inside("getent", "passwd", "cdrd").returncode != 0

@@ -2,56 +2,43 @@
 """The systemd unit as it is, run by systemd: as the first process of namespaces, see tests/sandbox/systemd.sh."""
 import json
 import os
-import pty
 import shutil
-import signal
-import subprocess
 import threading
 
+import booted
 import harness
 import pytest
 import rabbitmq
 import reporting
+from booted import PATIENCE
 from harness import wait_for
 from samples import NOON, many_sms, sms, whole_day
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SYSTEMD = "/lib/systemd/systemd"
-NAMESPACES = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--uts", "--ipc"]
-PATIENCE = 60
 ALL = {"product": "SMS", "direction": "outbound", **whole_day()}
 
-
-def can_run_systemd():
-    if os.geteuid() != 0 or not os.path.exists(SYSTEMD) or not shutil.which("nsenter"):
-        return False
-    with open("/proc/filesystems", encoding="ascii") as kinds:
-        if "\tcgroup2\n" not in kinds.read():
-            return False
-    # a container may forbid any of these
-    tried = "mount --make-rprivate / && mount -t proc proc /proc && mount -t cgroup2 cgroup2 /mnt && touch /mnt/cgroup.procs"
-    return subprocess.run([*NAMESPACES, "sh", "-c", tried], capture_output=True).returncode == 0
+pytestmark = pytest.mark.skipif(not os.path.exists("/lib/systemd/systemd") or not booted.can_boot(),
+                                reason="needs root, systemd, namespaces and cgroups of version 2")
 
 
-pytestmark = pytest.mark.skipif(not can_run_systemd(), reason="needs root, systemd, namespaces and cgroups of version 2")
+class Unit(booted.Booted):
+    """`lines` are of the daemon's configuration; `files` are copied to its folder, `sockets` listened on, `more` are names
+    of other units."""
+    target, cdrctl = "idle.target", "/usr/local/bin/cdrctl"
 
-
-class Unit(harness.Daemon):
-    """A daemon that systemd runs. `lines` are of its configuration; `files` are copied to its folder, `sockets` listened on."""
-
-    def __init__(self, *lines, files=(), sockets=()):
+    def __init__(self, *lines, files=(), sockets=(), more=()):
         super().__init__()
-        self.process = self.pid = None
-        self.output = b""
-        for name in ("sbin", "etc", "etc/cdrd", "units"):
+        for name in ("bin", "sbin", "etc", "etc/cdrd", "units"):
             os.mkdir(os.path.join(self.directory, name))
-        for name in ("cdrd", "cdrctl"):
-            shutil.copy(harness.program(name), os.path.join(self.directory, "sbin"))
+        for name, folder in (("cdrd", "sbin"), ("cdrctl", "bin")):
+            shutil.copy(harness.program(name), os.path.join(self.directory, folder))
         for path in files:
             shutil.copy(path, os.path.join(self.directory, "etc"))
         self.write("etc/cdrd/cdrd.conf", "\n".join(
             [f"listen = 127.0.0.1:{self.port}", *(f"{name} = {value}" for name, value in harness.NO_LIMITS.items()), *lines, ""]))
-        shutil.copy(os.path.join(harness.BUILD_DIR, "systemd", "cdrd.service"), os.path.join(self.directory, "units"))
+        for name in ("cdrd.service", *more):
+            made = os.path.join(harness.BUILD_DIR, "systemd", name)
+            shutil.copy(made if os.path.exists(made) else os.path.join(TOP, "systemd", name), os.path.join(self.directory, "units"))
         for name, port in sockets:
             with open(os.path.join(TOP, "systemd", name), encoding="utf-8") as unit:
                 self.write(f"units/{name}", unit.read().replace("ListenStream=127.0.0.1:8080", f"ListenStream=127.0.0.1:{port}"))
@@ -60,59 +47,6 @@ class Unit(harness.Daemon):
         with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
             file.write(text)
 
-    def boot(self):
-        self.master, terminal = pty.openpty()
-        threading.Thread(target=self.read_output, daemon=True).start()
-        self.booted = subprocess.Popen(
-            [*NAMESPACES, os.path.join(TOP, "tests", "sandbox", "systemd.sh"), self.directory, os.ttyname(terminal)],
-            stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal, start_new_session=True)
-        self.terminal = terminal
-        wait_for(self.is_up, PATIENCE)
-        # a sanitizer cannot look for leaks where nothing may be traced
-        self.systemctl("set-environment", "LSAN_OPTIONS=detect_leaks=0")
-        return self
-
-    def read_output(self):
-        try:
-            while True:
-                self.output += os.read(self.master, 65536)
-        except OSError:
-            pass
-
-    def is_up(self):
-        assert self.booted.poll() is None, self.log()
-        with open(f"/proc/{self.booted.pid}/task/{self.booted.pid}/children", encoding="ascii") as children:
-            self.pid = children.read().strip()
-        return self.pid and self.inside("systemctl", "is-active", "idle.target").returncode == 0
-
-    def inside(self, *command, stdin=None):
-        return subprocess.run(["nsenter", "-t", self.pid, "-m", "-p", "-u", "-i", "-C", *command], input=stdin,
-                              capture_output=True, timeout=120)
-
-    def systemctl(self, *words):
-        ended = self.inside("systemctl", *words)
-        assert ended.returncode == 0, f"systemctl {words}: {ended.stderr.decode()}\n{self.log()[-6000:]}"
-        return ended.stdout.decode()
-
-    def show(self, name):
-        return self.systemctl("show", "cdrd", "--value", "-p", name).strip()
-
-    def ctl_run(self, *arguments, stdin=None):
-        return self.inside("/usr/local/sbin/cdrctl", "--json", *arguments, stdin=stdin)
-
-    def log(self):
-        return self.output.decode(errors="replace").replace("\r", "")
-
-    def remove(self):
-        if self.pid:
-            os.kill(int(self.pid), signal.SIGKILL)
-            self.booted.wait()
-            os.close(self.terminal)
-            group = f"/mnt/{os.path.basename(self.directory)}"
-            subprocess.run(["unshare", "--mount", "sh", "-c",
-                            f"mount -t cgroup2 cgroup2 /mnt && find {group} -depth -type d -exec rmdir {{}} +"], check=True)
-        super().remove()
-
 
 @pytest.fixture
 def units():
@@ -120,7 +54,7 @@ def units():
 
     def make(*lines, **more):
         made.append(Unit(*lines, **more))
-        return made[-1].boot()
+        return made[-1].boot("systemd.sh", made[-1].directory)
 
     yield make
     for unit in made:
@@ -170,6 +104,37 @@ def test_a_socket_unit_keeps_clients_waiting_while_the_daemon_restarts(units):
         for thread in (restarting, *asking):
             thread.join()
     assert answers == [200] * 15
+
+
+def test_the_timer_makes_up_for_a_backup_that_was_missed_and_it_can_be_restored(units):
+    unit = units(more=["cdrd-backup.service", "cdrd-backup.timer"])
+    unit.systemctl("start", "cdrd")
+    unit.add_producer()
+    account = unit.new_account()
+    unit.post_cdrs(many_sms(account, 500, NOON))
+    # as if the machine had been off at the last time; without the wait of up to a quarter of an hour
+    unit.run_inside("""
+        mkdir -p /var/lib/systemd/timers /run/units/cdrd-backup.timer.d
+        touch -d '2 days ago' /var/lib/systemd/timers/stamp-cdrd-backup.timer
+        printf '[Timer]\\nRandomizedDelaySec=0\\n' >/run/units/cdrd-backup.timer.d/now.conf
+        systemctl daemon-reload
+        systemctl start cdrd-backup.timer""")
+    wait_for(lambda: unit.show("ExecMainExitTimestampMonotonic", "cdrd-backup") != "0" and
+             unit.show("ActiveState", "cdrd-backup") != "activating", PATIENCE)
+    assert unit.show("Result", "cdrd-backup") == "success", unit.log()[-3000:]
+    assert " 02:30:00 " in unit.show("NextElapseUSecRealtime", "cdrd-backup.timer")
+    # what it made is read by another daemon
+    assert len(unit.run_inside("ls -d /var/lib/cdrd-backup/*Z").splitlines()) == 1
+    unit.systemctl("stop", "cdrd")
+    unit.run_inside("""
+        mkdir /var/tmp/safe
+        mv /var/lib/cdrd/* /var/tmp/safe/
+        cdrctl restore /var/lib/cdrd-backup /var/lib/cdrd""")
+    unit.systemctl("start", "cdrd")
+    assert sum(len(page["records"]) for page in unit.pages(account, **ALL)) == 500
+    # without the daemon there is none, and the unit says so
+    unit.systemctl("stop", "cdrd")
+    assert unit.inside("systemctl", "start", "cdrd-backup").returncode != 0
 
 
 @pytest.fixture(scope="module")

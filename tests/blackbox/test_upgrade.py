@@ -22,15 +22,19 @@ ARCHIVE = os.path.join(os.path.dirname(__file__), "data", "format-1.tar.zst")
 ACCOUNT, SUBACCOUNT = (types.SimpleNamespace(id=name, secret="0123456789abcdef") for name in ("acct0001", "acct0002"))
 
 
+def unpack(folder):
+    """The archive; the records in it."""
+    with tarfile.open(fileobj=io.BytesIO(zstandard.ZstdDecompressor().stream_reader(open(ARCHIVE, "rb")).read())) as tar:
+        tar.extractall(folder)
+    with open(os.path.join(folder, "records.json"), "rb") as file:
+        return json.load(file)
+
+
 def old_directory(daemons):
     """A daemon that has not been started yet, with the old directory; and the records in it."""
     daemon = daemons(start=False, retention_months="120")
     os.makedirs(daemon.directory, exist_ok=True)
-    with tarfile.open(fileobj=io.BytesIO(zstandard.ZstdDecompressor().stream_reader(open(ARCHIVE, "rb")).read())) as tar:
-        tar.extractall(daemon.directory)
-    with open(os.path.join(daemon.directory, "records.json"), "rb") as file:
-        records = json.load(file)
-    return daemon, records
+    return daemon, unpack(daemon.directory)
 
 
 @pytest.fixture

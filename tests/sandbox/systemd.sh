@@ -5,7 +5,7 @@
 #
 #	unshare --pid --fork --kill-child --mount --uts --ipc systemd.sh FOLDER TERMINAL
 #
-# FOLDER/sbin and FOLDER/etc are seen as /usr/local's. Nothing of the system it runs in can be harmed: its files are
+# FOLDER/bin, FOLDER/sbin and FOLDER/etc are seen as /usr/local's. Nothing of the system it runs in can be harmed: its files are
 # read-only here, what is written (/run, /tmp, /var, /dev) is memory that ends with the namespaces, and systemd knows
 # neither the system's units nor its generators, some of which would empty /tmp or mount disks. The network is that of
 # the caller; control groups are made below one named after FOLDER, which is left to the caller to remove. What units
@@ -16,7 +16,7 @@ set -e
 	exit 2
 }
 folder=$1 terminal=$2
-own=(/run /tmp /var/lib /var/log /var/tmp /var/cache /usr/local/sbin /usr/local/etc)
+own=(/run /tmp /var/lib /var/log /var/tmp /var/cache /usr/local/bin /usr/local/sbin /usr/local/etc)
 
 mount --make-rprivate /
 mount -t proc -o nosuid,nodev,noexec proc /proc
@@ -25,7 +25,7 @@ mount -t proc -o nosuid,nodev,noexec proc /proc
 kept=/srv
 mount -t tmpfs -o mode=755 tmpfs "$kept"
 mkdir "$kept/units" "$kept/dev"
-cp -r "$folder/sbin" "$folder/etc" "$kept"
+cp -r "$folder/bin" "$folder/sbin" "$folder/etc" "$kept"
 cp "$folder"/units/* "$kept/units"
 for node in null zero full random urandom tty; do
 	: >"$kept/dev/$node"
@@ -54,8 +54,9 @@ umount -R /sys/fs/cgroup 2>/dev/null || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir "/sys/fs/cgroup/$(basename "$folder")"
 echo 1 >"/sys/fs/cgroup/$(basename "$folder")/cgroup.procs"
-cp -r "$kept/sbin/." /usr/local/sbin
-cp -r "$kept/etc/." /usr/local/etc
+for part in bin sbin etc; do
+	cp -r "$kept/$part/." "/usr/local/$part"
+done
 
 mkdir -p /run/units /run/systemd/system
 cp "$kept"/units/* /run/units
