@@ -504,6 +504,15 @@ static int sync_names(struct env *env, struct error *err)
 	return 0;
 }
 
+/* Where it fails, env_sync tells. */
+static void begin_to_write(const struct env *env)
+{
+	int fd;
+
+	if (env->syncs_later && mdb_env_get_fd(env->mdb, &fd) == 0)
+		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 int env_commit(struct env *env, struct error *err)
 {
 	if (!env->write)
@@ -527,7 +536,21 @@ int env_commit(struct env *env, struct error *err)
 		look_for_panic(env);
 		return env_fail(env, rc, "commit", err);
 	}
+	begin_to_write(env);
 	return 0;
+}
+
+void env_sync_later(struct env *env)
+{
+	if (env->mdb && mdb_env_set_flags(env->mdb, MDB_NOSYNC, 1) == 0)
+		env->syncs_later = true;
+}
+
+int env_sync(struct env *env, struct error *err)
+{
+	int rc = env->mdb ? mdb_env_sync(env->mdb, 1) : 0;
+
+	return rc ? env_fail(env, rc, "sync", err) : 0;
 }
 
 void env_abort(struct env *env)

@@ -43,6 +43,7 @@ struct env {
 	uint64_t dropped;   /* write transactions without effect since it was first opened */
 	size_t committed;   /* number of the last commit, as of mdb_txn_id */
 	bool is_rested;     /* nothing was committed since it was opened, or env_rest was called */
+	bool syncs_later;   /* env_commit does not wait for the disk: env_sync_later */
 	bool is_new;        /* its file's name or its directory's may not last: the next commit syncs them first */
 	bool *lost;         /* pages could not be read; set in a signal's handler, so it has a place of its own */
 	const void *map;
@@ -95,6 +96,11 @@ MUST_CHECK int env_put(struct env *env, size_t db, struct str key, struct str va
  * last. */
 MUST_CHECK int env_commit(struct env *env, struct error *err);
 void env_abort(struct env *env);
+
+/* For a copy that counts only when all of it is there: from now on a commit has its pages written without waiting for
+ * them, and lasts with the next env_sync, which waits for what is left. */
+void env_sync_later(struct env *env);
+MUST_CHECK int env_sync(struct env *env, struct error *err);
 
 /*
  * A read-only transaction on the last commit; end it within the slice. NULL with *err.

@@ -7,7 +7,8 @@
 #include "base/clock.h"
 #include "store/blocks/block.h"
 
-#define COMMIT_BYTES ((size_t)1 << 20) /* put between commits, each with its fsync */
+#define COMMIT_BYTES ((size_t)1 << 20) /* put between commits, whose pages are written while the next ones are made */
+#define SYNC_BYTES ((size_t)8 << 20)   /* between fsyncs, most of which is on disk by then */
 #define ROUNDS_IN_SLICES 4             /* then the last one is made in one go */
 #define LOOK_EVERY 64
 
@@ -197,10 +198,16 @@ static bool is_in_one_go(const struct mirror *mirror)
 	return mirror->round > ROUNDS_IN_SLICES;
 }
 
-static int commit(struct mirror *mirror, struct error *err)
+static int commit(struct mirror *mirror, bool is_last, struct error *err)
 {
+	mirror->unsynced_bytes += mirror->uncommitted_bytes;
 	mirror->uncommitted_bytes = 0;
-	return env_commit(mirror->to, err);
+	if (env_commit(mirror->to, err) != 0)
+		return -1;
+	if (!is_last && mirror->unsynced_bytes < SYNC_BYTES)
+		return 0;
+	mirror->unsynced_bytes = 0;
+	return env_sync(mirror->to, err);
 }
 
 /* Works on the round until it has ended or the deadline has passed. */
@@ -212,7 +219,7 @@ static int step_round(struct mirror *mirror, int64_t deadline_us, struct error *
 	while (result == 0 && mirror->dbs[mirror->db].name) {
 		result = step_db(mirror, from, deadline_us, err);
 		if (result == 0 && mirror->uncommitted_bytes >= COMMIT_BYTES)
-			result = commit(mirror, err);
+			result = commit(mirror, false, err);
 		if (clock_monotonic_us() >= deadline_us)
 			break;
 	}
@@ -222,8 +229,10 @@ static int step_round(struct mirror *mirror, int64_t deadline_us, struct error *
 int mirror_step(struct mirror *mirror, int64_t deadline_us, bool *done, struct error *err)
 {
 	*done = false;
-	if (mirror->round == 0)
+	if (mirror->round == 0) {
+		env_sync_later(mirror->to);
 		begin_round(mirror);
+	}
 	/* What is not committed is not seen, and would make the one go end in vain. */
 	if (is_in_one_go(mirror) && mirror->all && mirror->from->write)
 		return 0;
@@ -235,7 +244,7 @@ int mirror_step(struct mirror *mirror, int64_t deadline_us, bool *done, struct e
 		return -1;
 	if (mirror->dbs[mirror->db].name)
 		return 0;
-	if (commit(mirror, err) != 0)
+	if (commit(mirror, true, err) != 0)
 		return -1;
 	*done = mirror_txn_id(mirror->from) == mirror->txn_id && !(mirror->all && mirror->from->write);
 	if (!*done)

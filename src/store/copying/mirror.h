@@ -31,12 +31,13 @@ struct mirror {
 	struct buf last; /* the key looked at last, unless the database is started again */
 	bool has_last;
 	size_t uncommitted_bytes;
+	size_t unsynced_bytes;
 	uint64_t bytes; /* put so far */
 };
 
 /*
- * Works until about `deadline_us`; commits the copy, with an fsync, every MiB and at the end. *done: they are equal as
- * the call returns, but for what is not committed.
+ * Works until about `deadline_us`; commits the copy every MiB, with an fsync after several and at the end of a round.
+ * *done: they are equal as the call returns, but for what is not committed, and the copy is on disk.
  */
 MUST_CHECK int mirror_step(struct mirror *mirror, int64_t deadline_us, bool *done, struct error *err);
 
