@@ -122,23 +122,32 @@ static inline unsigned distance_extra_bits(unsigned symbol)
 	return symbol < 4 ? 0 : symbol / 2 - 1;
 }
 
-/* From the lengths of the codes. */
-static void fill_codes(const struct deflate *deflate, struct codes *codes)
+/* Of all lengths of matches that a symbol stands for. */
+static void fill_matches(struct codes *codes, unsigned symbol)
+{
+	const struct code code = codes->literals[FIRST_LENGTH + symbol];
+	unsigned first = length_bases[symbol];
+	unsigned end = symbol + 1 < LENGTH_SYMBOLS ? length_bases[symbol + 1] : MATCH_MAX + 1;
+
+	for (unsigned length = first; length < end; length++)
+		codes->matches[length] = (struct code){
+			.count = (code.count + length_extra_bits[symbol]) & 0xff,
+			.bits = (code.bits | (length - first) << code.count) & 0xffffff,
+		};
+}
+
+/* From the lengths of the codes. Those of symbols that have none stay as they were. */
+static void fill_codes(struct codes *codes)
 {
 	uint16_t literals[LITERAL_SYMBOLS + 2];
 
 	deflate_codes(codes->literal_lengths, SYMBOLS_MAX, literals);
-	deflate_codes(codes->distance_lengths, SYMBOLS_MAX, codes->distances);
+	deflate_codes(codes->distance_lengths, DISTANCE_SYMBOLS, codes->distances);
 	for (size_t i = 0; i < LITERAL_SYMBOLS; i++)
 		codes->literals[i] = (struct code){ codes->literal_lengths[i], literals[i] };
-	for (unsigned length = MATCH_MIN; length <= MATCH_MAX; length++) {
-		unsigned symbol = deflate->length_symbols[length];
-		struct code code = codes->literals[FIRST_LENGTH + symbol];
-
-		code.bits = (code.bits | (length - length_bases[symbol]) << code.count) & 0xffffff;
-		code.count = (code.count + length_extra_bits[symbol]) & 0xff;
-		codes->matches[length] = code;
-	}
+	for (unsigned symbol = 0; symbol < LENGTH_SYMBOLS; symbol++)
+		if (codes->literal_lengths[FIRST_LENGTH + symbol])
+			fill_matches(codes, symbol);
 }
 
 static void fill_fixed(struct deflate *deflate)
@@ -149,7 +158,7 @@ static void fill_fixed(struct deflate *deflate)
 		fixed->literal_lengths[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8;
 	for (int i = 0; i < 32; i++)
 		fixed->distance_lengths[i] = 5;
-	fill_codes(deflate, fixed);
+	fill_codes(fixed);
 }
 
 struct deflate *deflate_new(void)
@@ -371,7 +380,7 @@ static void write_piece(struct deflate *deflate, const uint8_t *content, size_t 
 	if ((own_bits < fixed_bits ? own_bits : fixed_bits) > 8 * (len + STORED_BYTES)) {
 		write_stored(bits, content, len);
 	} else if (own_bits < fixed_bits) {
-		fill_codes(deflate, own);
+		fill_codes(own);
 		put(bits, BLOCK_DYNAMIC << 1, 3);
 		write_head(bits, &deflate->head);
 		write_content(bits, &deflate->piece, own);

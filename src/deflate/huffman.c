@@ -133,11 +133,11 @@ void deflate_code_lengths(const uint32_t *frequencies, size_t count, unsigned bi
 
 static uint16_t reversed(uint32_t code, unsigned bits)
 {
-	uint32_t result = 0;
-
-	for (; bits > 0; bits--, code >>= 1)
-		result = result << 1 | (code & 1);
-	return (uint16_t)result;
+	code = (code & 0x5555) << 1 | (code >> 1 & 0x5555);
+	code = (code & 0x3333) << 2 | (code >> 2 & 0x3333);
+	code = (code & 0x0f0f) << 4 | (code >> 4 & 0x0f0f);
+	code = (code & 0x00ff) << 8 | (code >> 8 & 0x00ff);
+	return (uint16_t)(code >> (16 - bits));
 }
 
 void deflate_codes(const uint8_t *lengths, size_t count, uint16_t *codes)

@@ -10,7 +10,7 @@
 #include "ingest/ingest_private.h"
 
 #define IDLE_US 500000
-#define SHARED_COMMIT_US 20000
+#define SHARED_COMMIT_US 60000
 #define AFTER_ERROR_US (10 * CLOCK_US_PER_SECOND)
 
 /* Runs the task, which is the daemon's own, after the pause. */

@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/prefetch.h"
 #include "meta/account_row.h"
 #include "meta/meta_env.h"
 
@@ -245,13 +246,16 @@ bool accounts_key_known(struct meta *meta, struct str id, struct account_key *ke
 {
 	struct accounts_memory *memory = meta_attachment(meta)->data;
 
-	if (account_key_is_id(id)) {
+	bool is_own = account_key_is_id(id);
+
+	if (is_own)
 		*key = account_key_of_id(id.p);
-		return true;
-	}
 	if (!memory || id.len == 0 || id.len > ACCOUNT_ID_MAX)
-		return false;
+		return is_own;
 	const struct known *known = slot_of(memory, id);
+	prefetch_before(known + 1, sizeof(*known));
+	if (is_own)
+		return true;
 	*key = known->key;
 	return is_known(memory, known, id) && known->exists;
 }

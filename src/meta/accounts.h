@@ -36,7 +36,7 @@ MUST_CHECK int accounts_get(struct meta *meta, struct str id, struct account *ac
 MUST_CHECK int accounts_look_up(struct meta *meta, struct str id, struct account_key *key, struct error *err);
 
 /* The key of an account that was looked up not long ago, or is its own: without reading. False if that is not known, or
- * there was none. */
+ * there was none. What accounts_look_up reads of it is prefetched. */
 bool accounts_key_known(struct meta *meta, struct str id, struct account_key *key);
 
 /* The id of the account that a key on disk names: 1, 0 if there is none, -1. One of 8 characters is its key, whether

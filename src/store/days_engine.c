@@ -248,7 +248,7 @@ static void forget_removed(struct day *day)
 /* Its transaction has ended without effect. */
 static void forget_uncommitted(struct day *day)
 {
-	day->blocks_changed = day->gains = false;
+	day->blocks_changed = day->gains = day->has_puts = false;
 	day->seals++; /* a commit that has failed late may have changed its blocks all the same */
 	empty(&day->touched);
 	forget_removed(day);
@@ -290,6 +290,9 @@ void store_abort(struct store *store)
 static int commit_day(struct store *store, struct day *day, struct error *err)
 {
 	day->changed_us = clock_monotonic_us();
+	if (day->has_puts)
+		store->put_us = day->put_us = day->changed_us;
+	day->has_puts = false;
 	day->swept = false;
 	if ((day->env.write && bundle_flush(day, err) != 0) || env_commit(&day->env, err) != 0) {
 		forget_uncommitted(day);

@@ -47,6 +47,9 @@ struct store {
 	bool erasing;                  /* what is demanded waits until that is done */
 	struct hot_backup *hot_backup; /* a backup's, or NULL */
 	size_t sweep_at;               /* the day that sealing looks at next */
+	bool sheds;                    /* more rows are hot than memory is for, or were: seal_due.c */
+	bool sheds_rested;             /* of days alone that nothing is put into */
+	int64_t put_us;                /* monotonic: when a record was last put into a day, as of its commit */
 	size_t rest_at;                /* the day that days_rest looks at next */
 	bool has_freed;                /* memory that days_rest has not returned to the system yet */
 	int64_t trimmed_us;            /* monotonic: when it last has */

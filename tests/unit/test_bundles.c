@@ -225,6 +225,37 @@ START_TEST(blocks_of_small_accounts_share_values)
 }
 END_TEST
 
+/* A value takes whole pages. */
+START_TEST(full_bundles_leave_little_of_their_last_pages_free)
+{
+	size_t full = 0;
+	MDB_cursor *cursor;
+	MDB_val key, val;
+
+	for (uint32_t row = 0; row < ROWS; row++)
+		for (unsigned i = 0; i < 6 * ACCOUNTS; i++)
+			put_many(account(i), 1);
+	commit();
+	seal();
+	MDB_stat stat = stat_of(DAY_BUNDLES);
+	MDB_txn *txn = env_read(&the_day()->env, &err);
+	ck_assert_int_eq(mdb_cursor_open(txn, the_day()->env.dbi[DAY_BUNDLES], &cursor), 0);
+	while (mdb_cursor_get(cursor, &key, &val, MDB_NEXT) == 0) {
+		size_t over = (val.mv_size + 16) % stat.ms_psize;
+
+		if (val.mv_size < BUNDLE_BYTES)
+			continue; /* a commit came before */
+		full++;
+		expect(over == 0 || stat.ms_psize - over <= 512 || val.mv_size >= BUNDLE_BYTES_MAX,
+		       "%zu bytes of a bundle: %zu are free", val.mv_size, stat.ms_psize - over);
+	}
+	mdb_cursor_close(cursor);
+	ASSERT_OK(env_read_end(&the_day()->env, txn, 0, &err));
+	expect(full > 2, "%zu full bundles", full);
+	ck_assert_str_eq(verify_all(), "");
+}
+END_TEST
+
 /* Checks that a walk finds the block of an account, or that it finds none. */
 static void check_walk(struct bundle_walk *walk, struct day *day, MDB_txn *txn, const char *of, bool there)
 {
@@ -562,6 +593,7 @@ Suite *suite_bundles(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, blocks_of_small_accounts_share_values);
+	tcase_add_test(tests, full_bundles_leave_little_of_their_last_pages_free);
 	tcase_add_test(tests, a_walk_finds_blocks_in_any_order_and_none_where_there_is_none);
 	tcase_add_test(tests, a_bundle_is_read_after_a_restart);
 	tcase_add_test(tests, a_bundle_half_of_which_is_dead_is_copied);

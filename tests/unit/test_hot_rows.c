@@ -13,6 +13,7 @@
 #include "store/erase.h"
 #include "store/purge.h"
 #include "store/putting/moves_private.h"
+#include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
 #include "store/verify.h"
 #include "store_check.h"
@@ -578,20 +579,66 @@ END_TEST
 
 /* --- memory --- */
 
+/* For sealing, from now on: was something put into the day just now, or not for long? */
+static void set_rested(int32_t number, bool rested)
+{
+	struct day *day = store_day(f.store, number, false, &err);
+
+	ck_assert_ptr_nonnull(day);
+	day->put_us = rested ? 0 : INT64_MAX;
+}
+
+static uint64_t hot_rows_of(int32_t number)
+{
+	struct store_day_stats stats;
+
+	ASSERT_OK(store_day_stats(f.store, number, &stats, &err));
+	return stats.hot_rows;
+}
+
+static void maintain(void)
+{
+	bool more = true, dirty;
+
+	while (more) {
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+}
+
+/* 320 may be hot. */
+START_TEST(of_more_rows_than_may_be_hot_those_of_days_at_rest_are_sealed_whole)
+{
+	f.options.seal_rows = 10;
+	fixture_restart(&f);
+	put_many(0, ACCOUNTS * 2);
+	for (uint32_t i = ACCOUNTS * 2; i < ACCOUNTS * 8; i++)
+		put_one(i, clock_day_start_us(DAY + 1) + i);
+	commit();
+	set_rested(DAY, true);
+	set_rested(DAY + 1, false);
+	maintain();
+	ck_assert_uint_eq(hot_rows_of(DAY), ACCOUNTS * 2);
+	put_one(ACCOUNTS * 8, clock_day_start_us(DAY + 1));
+	commit();
+	set_rested(DAY + 1, false);
+	maintain();
+	ck_assert_uint_eq(hot_rows_of(DAY), 0);
+	ck_assert_uint_eq(hot_rows_of(DAY + 1), ACCOUNTS * 6 + 1);
+}
+END_TEST
+
 START_TEST(more_rows_than_may_be_hot_are_sealed_before_their_time)
 {
 	struct store_day_stats stats;
-	bool more = true, dirty;
 
 	f.options.seal_rows = 10;
 	fixture_restart(&f);
 	put_many(0, ACCOUNTS * 8);
 	commit();
 	for (int turn = 0; turn < 2; turn++) {
-		for (more = true; more;) {
-			ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
-			ASSERT_OK(store_commit(f.store, &err));
-		}
+		set_rested(DAY, false);
+		maintain();
 		ASSERT_OK(store_day_stats(f.store, DAY, &stats, &err));
 		if (turn == 0) {
 			ck_assert_uint_eq(stats.hot_rows, ACCOUNTS * 8);
@@ -601,6 +648,59 @@ START_TEST(more_rows_than_may_be_hot_are_sealed_before_their_time)
 	}
 	expect(stats.hot_rows <= 320 && stats.hot_rows > 200, "%llu hot rows", (unsigned long long)stats.hot_rows);
 	assert_all_there("sealed in part");
+}
+END_TEST
+
+static void put_of(uint32_t account, uint32_t rows)
+{
+	char name[9];
+
+	account_name(name, account);
+	for (uint32_t i = 0; i < rows; i++)
+		put(sample_new(&sampler, sms(), name, 1000 * account + i, CATALOG_OUTBOUND,
+		               clock_day_start_us(DAY) + i));
+}
+
+/* 960 may be hot, and an eighth fewer are left. */
+START_TEST(sealing_goes_on_where_the_largest_partitions_were_too_few)
+{
+	f.options.seal_rows = 30;
+	fixture_restart(&f);
+	for (uint32_t account = 0; account < 49; account++)
+		put_of(account, account < 6 ? 29 : 20);
+	commit();
+	set_rested(DAY, false);
+	maintain();
+	expect(hot_rows_of(DAY) <= 840, "%llu hot rows", (unsigned long long)hot_rows_of(DAY));
+}
+END_TEST
+
+START_TEST(a_file_that_is_written_to_when_all_is_sealed_is_packed_afterwards)
+{
+	bool more = true, dirty;
+
+	put_many(0, ACCOUNTS * 50);
+	commit();
+	begin_sealing(f.store);
+	struct day *day = store_day(f.store, DAY, false, &err);
+	ck_assert_ptr_nonnull(day);
+	while (hot_rows_of(DAY) > 0 || day->blocks_changed) {
+		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	expect(!repack_is_running(f.store), "it is being packed already");
+	for (int i = 0; i < 10; i++) {
+		ck_assert_ptr_nonnull(env_write(&day->env, &err));
+		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+	}
+	ASSERT_OK(store_commit(f.store, &err));
+	for (int i = 0; i < 10 && !repack_is_running(f.store); i++) {
+		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	expect(repack_is_running(f.store), "it is not packed");
+	finish_sealing();
+	assert_all_there("packed");
 }
 END_TEST
 
@@ -833,6 +933,9 @@ Suite *suite_hot_rows(void)
 	tcase_add_test(stored, a_number_is_erased_from_dead_rows_too);
 	tcase_add_test(stored, a_purged_account_leaves_no_dead_rows);
 	tcase_add_test(stored, more_rows_than_may_be_hot_are_sealed_before_their_time);
+	tcase_add_test(stored, of_more_rows_than_may_be_hot_those_of_days_at_rest_are_sealed_whole);
+	tcase_add_test(stored, sealing_goes_on_where_the_largest_partitions_were_too_few);
+	tcase_add_test(stored, a_file_that_is_written_to_when_all_is_sealed_is_packed_afterwards);
 	tcase_add_test(stored, a_record_whose_move_is_finished_while_its_new_day_is_sealed_is_there_once);
 	tcase_add_test(stored, rows_before_one_that_was_sealed_early_are_dead_when_they_are_sealed);
 	tcase_add_test(stored, a_walk_pauses_among_many_dead_rows);

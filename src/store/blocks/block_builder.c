@@ -108,7 +108,7 @@ static void begin_block(struct block_builder *builder)
 	columns_begin(&builder->columns, builder->product, &builder->skip);
 }
 
-void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction)
+static void choose_columns(struct block_builder *builder, const struct catalog_product *product, uint8_t direction)
 {
 	uint64_t all = UINT64_MAX >> (64 - product->columns_count);
 
@@ -121,6 +121,12 @@ void block_builder_begin(struct block_builder *builder, const struct catalog_pro
 	builder->price_column = catalog_column_find(product, STR_LITERAL("price"));
 	builder->paid_column =
 		builder->total_price_column != CATALOG_NONE ? builder->total_price_column : builder->price_column;
+}
+
+void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction)
+{
+	if (builder->product != product || builder->view.direction != (enum catalog_direction)direction)
+		choose_columns(builder, product, direction);
 	begin_block(builder);
 }
 

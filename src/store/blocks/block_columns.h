@@ -36,6 +36,7 @@ enum column_form { COLUMN_CODES, COLUMN_FOLLOWS, COLUMN_NUMBERS };
 /* Collects the numbers; codes are in the builder of the skip index. Zero-initialised is empty; kept from block to
  * block. */
 struct columns_builder {
+	const struct catalog_product *product; /* whose the columns are */
 	size_t count;
 	struct column_numbers {
 		uint8_t column;

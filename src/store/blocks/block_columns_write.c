@@ -21,17 +21,26 @@ static void add_column(struct columns_builder *builder, const struct skip_index_
 
 			numbers->column = column;
 			numbers->place = (uint8_t)i;
-			numbers->begun = numbers->unfit = false;
 		}
+}
+
+static void choose_columns(struct columns_builder *builder, const struct catalog_product *product,
+                           const struct skip_index_builder *skip)
+{
+	builder->count = 0;
+	builder->product = product;
+	add_column(builder, skip, catalog_column_find(product, STR_LITERAL("total_price")));
+	add_column(builder, skip, catalog_column_find(product, STR_LITERAL("price")));
+	add_column(builder, skip, catalog_column_find(product, STR_LITERAL("duration")));
 }
 
 void columns_begin(struct columns_builder *builder, const struct catalog_product *product,
                    const struct skip_index_builder *skip)
 {
-	builder->count = 0;
-	add_column(builder, skip, catalog_column_find(product, STR_LITERAL("total_price")));
-	add_column(builder, skip, catalog_column_find(product, STR_LITERAL("price")));
-	add_column(builder, skip, catalog_column_find(product, STR_LITERAL("duration")));
+	if (builder->product != product)
+		choose_columns(builder, product, skip);
+	for (size_t i = 0; i < builder->count; i++)
+		builder->numbers[i].begun = builder->numbers[i].unfit = false;
 }
 
 static int64_t read_units(struct column_numbers *numbers, struct str text)

@@ -12,6 +12,8 @@
 
 #define DEAD_SHARE 2    /* a bundle is copied when one byte in so many is dead */
 #define TRIM_BUNDLES 16 /* in a slice */
+#define SPARE_BYTES 512 /* so many at the end of a bundle's last page may stay free */
+#define PAGE_HEAD 16    /* bytes of LMDB's, before the value in its first page */
 
 static int fail(const struct day *day, int rc, const char *doing, struct error *err)
 {
@@ -252,7 +254,7 @@ static int begin_draft(struct day *day, struct error *err)
 	mdb_cursor_close(cursor);
 	if (rc && rc != MDB_NOTFOUND)
 		return fail(day, rc, "last bundle", err);
-	if (!buf_reserve(&draft->bytes, BUNDLE_BYTES + BUNDLE_BLOCK_MAX + bundle_bytes_of(0)))
+	if (!buf_reserve(&draft->bytes, BUNDLE_BYTES_MAX + BUNDLE_BLOCK_MAX + bundle_bytes_of(0)))
 		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
 	buf_add(&draft->bytes, &magic, sizeof(magic));
 	return 0;
@@ -277,6 +279,21 @@ void bundle_forget(struct day *day)
 	buf_free(&day->bundle.bytes);
 }
 
+/* How many bytes of its last page a value would leave free. */
+static size_t spare_bytes(struct day *day, size_t len)
+{
+	MDB_stat stat;
+
+	if (mdb_stat(day->env.write, day->env.dbi[DAY_BUNDLES], &stat) != 0)
+		return 0;
+	return (stat.ms_psize - (len + PAGE_HEAD) % stat.ms_psize) % stat.ms_psize;
+}
+
+static bool is_full(struct day *day, size_t len)
+{
+	return len >= BUNDLE_BYTES && (len >= BUNDLE_BYTES_MAX || spare_bytes(day, len) <= SPARE_BYTES);
+}
+
 static int add(struct day *day, MDB_val key, struct str block, struct error *err)
 {
 	struct bundle_draft *draft = &day->bundle;
@@ -292,7 +309,7 @@ static int add(struct day *day, MDB_val key, struct str block, struct error *err
 	int rc = mdb_put(day->env.write, day->env.dbi[DAY_BLOCK_DATA], &key, &val, 0);
 	if (rc)
 		return fail(day, rc, "put block", err);
-	return draft->bytes.len >= BUNDLE_BYTES ? bundle_flush(day, err) : 0;
+	return is_full(day, draft->bytes.len) ? bundle_flush(day, err) : 0;
 }
 
 int bundle_put_block(struct day *day, const struct partition *partition, uint32_t number, struct str block,

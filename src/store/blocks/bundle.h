@@ -11,7 +11,8 @@
  * value. Each block in it is complete: readers see no difference.
  *
  * The bundle that is being filled is in memory, in the day, and becomes a value when it is full or the transaction is
- * committed; within that transaction its blocks can be read.
+ * committed; within that transaction its blocks can be read. As a value takes whole pages, one that is full is filled on
+ * until its last page is, too.
  *
  * A block that is removed leaves dead bytes. When they are half of a bundle, or before a file is packed, the living
  * blocks are copied into the bundle that is being filled, and the old one is removed. A bundle that is damaged stays as it
@@ -25,7 +26,8 @@
 #define BUNDLE_MAGIC 0x42424443             /* CDBB */
 #define BUNDLE_REF_MAGIC 0x52424443         /* CDBR */
 #define BUNDLE_BLOCK_MAX ((size_t)32 << 10) /* larger blocks are values of their own */
-#define BUNDLE_BYTES ((size_t)64 << 10)     /* of a full bundle, give or take a block */
+#define BUNDLE_BYTES ((size_t)64 << 10)     /* of a full bundle, */
+#define BUNDLE_BYTES_MAX ((size_t)96 << 10) /* at most, give or take a block */
 
 struct bundle_ref {
 	uint32_t magic;

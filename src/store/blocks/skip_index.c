@@ -45,11 +45,10 @@ static bool is_filter(const struct catalog_product *product, uint8_t column)
 	return false;
 }
 
-void skip_index_begin(struct skip_index_builder *builder, const struct catalog_product *product)
+static void choose_columns(struct skip_index_builder *builder, const struct catalog_product *product)
 {
 	builder->columns_count = 0;
-	builder->rows = 0;
-	buf_clear(&builder->hashes);
+	builder->product = product;
 	for (uint8_t i = 0; i < product->columns_count && builder->columns_count < BLOCK_SKIP_COLUMNS_MAX; i++) {
 		bool apart = product->partition_direction && i == product->direction_column;
 		bool filters = !apart && is_filter(product, i);
@@ -60,12 +59,29 @@ void skip_index_begin(struct skip_index_builder *builder, const struct catalog_p
 		own->column = i;
 		own->filters = filters;
 		own->summed = !filters && !catalog_column_groups(&product->columns[i]);
-		own->many = false;
-		own->count = own->last = 0;
-		own->texts_len = 0;
-		memset(own->recent, 0, sizeof(own->recent));
-		memset(own->slots, 0, sizeof(own->slots));
 	}
+}
+
+/* Clears what is in use: blocks of a few rows are many. */
+static void forget_values(struct skip_index_column *column)
+{
+	if (column->hashed)
+		memset(column->recent, 0, sizeof(column->recent));
+	if (column->count > 0)
+		memset(column->slots, 0, sizeof(column->slots));
+	column->many = column->hashed = false;
+	column->count = column->last = 0;
+	column->texts_len = 0;
+}
+
+void skip_index_begin(struct skip_index_builder *builder, const struct catalog_product *product)
+{
+	for (size_t i = 0; i < builder->columns_count; i++)
+		forget_values(&builder->columns[i]);
+	if (builder->product != product)
+		choose_columns(builder, product);
+	builder->rows = 0;
+	buf_clear(&builder->hashes);
 }
 
 static bool has_value(const struct skip_index_column *column, uint8_t code, struct str value)
@@ -105,6 +121,7 @@ static void add_hash(struct skip_index_builder *builder, struct skip_index_colum
 	if (*recent != hash)
 		buf_add(&builder->hashes, &hash, sizeof(hash));
 	*recent = hash;
+	column->hashed = true;
 }
 
 /* The values of its set are hashed, for there are more. */

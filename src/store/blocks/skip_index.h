@@ -31,6 +31,7 @@ struct skip_index_builder {
 		bool filters; /* some filter names it */
 		bool summed;  /* only added up: neither filtered nor grouped by */
 		bool many;    /* too many for a set; that of the first rows stays */
+		bool hashed;  /* `recent` is in use */
 		uint8_t count;
 		uint8_t last; /* the code of the row before: the place of its value in the set */
 		uint64_t recent[BLOCK_RECENT_HASHES]; /* so that most repeats are hashed once */
@@ -42,7 +43,8 @@ struct skip_index_builder {
 		uint8_t codes[BLOCK_ROWS]; /* of each row, until there were too many */
 	} columns[BLOCK_SKIP_COLUMNS_MAX];
 	size_t columns_count;
-	struct buf hashes; /* uint64_t of each value of columns with many */
+	const struct catalog_product *product; /* whose the columns are */
+	struct buf hashes;                     /* uint64_t of each value of columns with many */
 };
 
 void skip_index_begin(struct skip_index_builder *builder, const struct catalog_product *product);

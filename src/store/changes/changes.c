@@ -18,6 +18,11 @@ static size_t slot_of(const struct account_key *account, uint8_t product)
 	return (size_t)(id_hash64(account->bytes, ACCOUNT_KEY_LEN, product) % STORE_CHANGED_SLOTS);
 }
 
+void changes_expect(const struct store *store, const struct partition *partition)
+{
+	__builtin_prefetch(&store->changed[slot_of(&partition->account, partition->product)], 1);
+}
+
 void changes_note(struct store *store, const struct partition *partition, uint64_t seq)
 {
 	uint64_t *changed = &store->changed[slot_of(&partition->account, partition->product)];

@@ -10,6 +10,9 @@
 struct partition;
 struct store;
 
+/* A record of the partition will soon be put, or changed: prefetches where that is noted. */
+void changes_expect(const struct store *store, const struct partition *partition);
+
 /* A record of the partition has been put, or changed, by the change of this number. */
 void changes_note(struct store *store, const struct partition *partition, uint64_t seq);
 

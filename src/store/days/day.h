@@ -82,6 +82,9 @@ struct day {
 	struct buf unsealed_seqs; /* uint64_t: of sealed rows in whose place it has put a new version or a tombstone */
 	int64_t hot_since_us;     /* monotonic: since when there have been hot rows; 0 if there are none */
 	int64_t changed_us;       /* monotonic: when it was last committed to */
+	int64_t put_us;           /* the same, where a record was put into it; 0: not since the start */
+	bool has_puts;            /* by what is not committed */
+	bool sheds;               /* all of its hot rows are to be sealed: seal_due.c */
 	/* seal_merge.c looks for runs to be merged in rounds, some blocks at a time. */
 	struct partition merge_at; /* where it resumes; of product 0: a round begins */
 	uint64_t merge_round;      /* `seals` when the round began */

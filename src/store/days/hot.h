@@ -29,6 +29,7 @@
 
 #define HOT_PARTS_LOG2 6
 #define HOT_PARTS (1 << HOT_PARTS_LOG2)
+#define HOT_SIZES 32
 
 struct hot_entry {
 	uint32_t hash;   /* the upper half */
@@ -83,10 +84,12 @@ struct hot_partition {
 
 /* Looking for partitions that are to be sealed goes round the table, some slots at a time. */
 struct hot_round {
-	size_t at;         /* the slot that is next */
-	size_t looked;     /* slots looked at in this round; 0: it has not begun */
-	int64_t oldest_us; /* of those with rows that were passed over, and the round's own beginning */
-	bool look_again;   /* one waits for a commit, or has more rows than a job takes */
+	size_t at;                        /* the slot that is next */
+	size_t looked;                    /* slots looked at in this round; 0: it has not begun */
+	int64_t oldest_us;                /* of those with rows that were passed over, and the round's own beginning */
+	bool look_again;                  /* one waits for a commit, or has more rows than a job takes */
+	bool gave;                        /* some were sealed */
+	uint64_t rows_of_size[HOT_SIZES]; /* of those passed over with 1 row, with 2 and 3, with 4 to 7 ... */
 };
 
 /* Trimming goes through `hot_rows` again and again (hot_sealed.h). */
@@ -117,7 +120,9 @@ struct hot {
 	size_t due_at;               /* the one that is sealed next */
 	bool due_all;                /* they are gathered, and are being sealed */
 	int64_t oldest_us;           /* no row is older; 0 where there are none */
-	bool grown;          /* since the round began, a partition has reached a number of rows that is worth a look */
+	uint32_t
+		rows_large; /* partitions with as many rows have a quarter of all, or had in the last round; 0: not known */
+	bool grown;         /* since the round began, a partition has reached a number of rows that is worth a look */
 	struct error damage; /* why */
 };
 

@@ -67,6 +67,7 @@ static int count_row(const struct put *put, const struct partition *partition)
 	if (put->day->hot.rows++ == 0)
 		put->day->hot_since_us = own->since_us;
 	put->day->swept = false;
+	put->day->has_puts = true;
 	return 0;
 }
 

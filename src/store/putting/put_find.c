@@ -6,6 +6,7 @@
  * an id is new; only otherwise are hot rows and sealed runs searched.
  */
 #include "base/id.h"
+#include "store/changes/changes_note.h"
 #include "store/ids/ids.h"
 #include "store/putting/put_private.h"
 
@@ -227,6 +228,7 @@ void days_expect(const struct store *store, const struct record *record, const s
 	struct partition partition = partition_of(account, product->number, (uint8_t)record_partition(record));
 	hot_prefetch(&store->put_days[0]->hot, hash);
 	hot_partition_prefetch(&store->put_days[0]->hot, &partition);
+	changes_expect(store, &partition);
 	for (int i = 0; i < 3 && store->put_days[i]; i++)
 		bloom_filter_prefetch_hash(store->put_days[i]->filter, (uint32_t)(hash >> 32));
 }

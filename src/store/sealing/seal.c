@@ -219,6 +219,7 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 	}
 	if (day->repack_demanded && repack_may_begin(store) && !day->pins && !day->blocks_changed)
 		return begin_repack(store, seal, day, err);
+	seal->rows_enough = seal_rows_enough(store, day);
 	const struct hot_partition *due = seal_due_partition(store, seal, day, &again);
 	if (due) {
 		seal->runs_count = 0;
@@ -246,8 +247,11 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 	if (day->hot.rows == 0 && repack_is_due(day, seal->all))
 		return repack_begin(store, day, err) == 0 ? 1 : -1;
 	store->has_freed |= hot_free_if_empty(&day->hot);
-	/* Rows that are not due yet keep it in view, and so does a file that may have to be packed when it rests. */
-	day->swept = day->hot.rows == 0 && (seal->all || repack_has_rested(day));
+	/* Rows that are not due yet keep it in view, and so does a file that may have to be packed when it rests: nobody
+	 * knows while it is written to, or read. */
+	bool is_in_use = day->env.write || day->pins;
+	seal->passed_over |= day->env.write && day->hot.rows == 0;
+	day->swept = day->hot.rows == 0 && !is_in_use && (seal->all || repack_has_rested(day));
 	return 0;
 }
 
@@ -276,7 +280,7 @@ static int choose(struct store *store, struct seal *seal, bool *more, struct err
 {
 	bool opened = false;
 
-	seal->rows_enough = seal_rows_enough(store);
+	seal_look_at_memory(store);
 	for (; seal->looked_at < store->days_count; seal->looked_at++, store->sweep_at++) {
 		if (store->sweep_at >= store->days_count)
 			store->sweep_at = 0;

@@ -13,8 +13,12 @@
 #include "store/sealing/seal_private.h"
 
 #define HOT_SEALS_MAX 32 /* rows of as many full seals may be hot, however few each partition has: they take memory */
+#define SHED_SHARE 8     /* when there are more, one in so many is sealed */
+#define LARGE_SHARE 4    /* of a day, those partitions that together have one in so many */
 #define LOOK_MAX 8192    /* slots of a day's table of partitions, at once */
 #define DUE_MAX 16384    /* gathered at once: sorting them takes some milliseconds */
+
+#define SHED_REST_US CLOCK_US_PER_SECOND /* nothing was put into a day for so long, but into others */
 
 static bool is_due(const struct store *store, const struct seal *seal, const struct hot_partition *own, int64_t now_us)
 {
@@ -22,18 +26,72 @@ static bool is_due(const struct store *store, const struct seal *seal, const str
 	       now_us - own->since_us >= store->options.seal_age_us;
 }
 
-uint32_t seal_rows_enough(const struct store *store)
-{
-	uint64_t rows = 0, partitions = 0;
+/* --- more rows than memory is for --- */
 
-	for (size_t i = 0; i < store->days_count; i++) {
-		rows += store->days[i]->hot.rows;
-		partitions += store->days[i]->hot.partitions_used;
-	}
-	if (rows <= HOT_SEALS_MAX * (uint64_t)store->options.seal_rows)
-		return UINT32_MAX;
-	return (uint32_t)(rows / partitions);
+static bool has_rested(const struct store *store, const struct day *day)
+{
+	return !day->has_puts && day->put_us <= store->put_us - SHED_REST_US;
 }
+
+/* The rows that are hot; and whether a day has some that nothing is put into. */
+static uint64_t count_hot(const struct store *store, bool *rests)
+{
+	uint64_t rows = 0;
+
+	*rests = false;
+	for (size_t i = 0; i < store->days_count; i++) {
+		const struct day *day = store->days[i];
+
+		rows += day->hot.rows;
+		*rests |= day->hot.rows > 0 && has_rested(store, day);
+	}
+	return rows;
+}
+
+void seal_look_at_memory(struct store *store)
+{
+	uint64_t max = HOT_SEALS_MAX * (uint64_t)store->options.seal_rows;
+	bool rests;
+	uint64_t rows = count_hot(store, &rests);
+
+	store->sheds = rows > (store->sheds ? max - max / SHED_SHARE : max);
+	store->sheds_rested = rests && rows <= 2 * max;
+}
+
+/* A day that nothing is put into is sealed whole, as its tables take their memory until its last row is, and its
+ * partitions will not grow. Of others, the largest partitions are sealed: the fewer blocks there are of a partition, the
+ * less each row costs. */
+uint32_t seal_rows_enough(const struct store *store, struct day *day)
+{
+	const struct hot *hot = &day->hot;
+	bool rests = has_rested(store, day);
+
+	day->sheds = rests && hot->rows > 0 && (store->sheds || day->sheds);
+	if (day->sheds)
+		return 1;
+	if (!store->sheds || store->sheds_rested || hot->rows == 0)
+		return UINT32_MAX;
+	return hot->rows_large ? hot->rows_large : (uint32_t)(hot->rows / hot->partitions_used);
+}
+
+/* Of the partitions that a round has left: how many rows those have that are the largest, and together have a quarter of
+ * the rows. */
+static uint32_t find_large(const struct hot_round *round)
+{
+	uint64_t rows = 0, larger = 0;
+	int size = HOT_SIZES - 1;
+
+	for (int i = 0; i < HOT_SIZES; i++)
+		rows += round->rows_of_size[i];
+	for (; size > 0; size--) {
+		larger += round->rows_of_size[size];
+		if (larger * LARGE_SHARE >= rows)
+			break;
+	}
+	return rows > 0 ? UINT32_C(1) << size : 0;
+}
+
+/* --- looking --- */
 
 /* May the day have a partition that is due? Does not look at each: there may be a hundred thousand. */
 static bool may_have_due(const struct store *store, const struct seal *seal, const struct hot *hot, int64_t now_us)
@@ -42,11 +100,17 @@ static bool may_have_due(const struct store *store, const struct seal *seal, con
 	       (hot->oldest_us != 0 && now_us - hot->oldest_us >= store->options.seal_age_us);
 }
 
-static void end_round(struct hot *hot)
+/* True when another round is to follow at once: the store still sheds, and will not find the same again. */
+static bool end_round(const struct store *store, struct hot *hot)
 {
+	uint32_t large_before = hot->rows_large;
+
+	hot->rows_large = find_large(&hot->round);
+	bool sheds_more = store->sheds && (hot->round.gave || hot->rows_large < large_before);
 	hot->oldest_us = hot->rows > 0 ? hot->round.oldest_us : 0;
 	hot->grown |= hot->round.look_again;
 	hot->round = (struct hot_round){ .at = hot->round.at };
+	return sheds_more;
 }
 
 /* A partition not to be sealed before `wait_us` counts as old enough from then on. */
@@ -93,6 +157,7 @@ static const struct hot_partition *take_due(const struct store *store, const str
 
 		if (own && is_ready(day, own, now_us) && is_due(store, seal, own, now_us)) {
 			prefetch_next(day);
+			hot->round.gave = true;
 			return own;
 		}
 	}
@@ -123,6 +188,8 @@ static bool look_at(const struct store *store, const struct seal *seal, struct d
 		round->oldest_us = own->since_us;
 	if (is_ready(day, own, now_us) && is_due(store, seal, own, now_us))
 		buf_add(&day->hot.due, &own->partition, sizeof(own->partition));
+	else
+		round->rows_of_size[HOT_SIZES - 1 - __builtin_clz(own->rows)] += own->rows;
 	return !day->hot.due.failed;
 }
 
@@ -155,15 +222,18 @@ static bool gather_due(const struct store *store, const struct seal *seal, struc
 	return true;
 }
 
-void seal_due_restart(struct day *day)
+static void forget_round(struct hot *hot)
 {
-	struct hot *hot = &day->hot;
-
-	hot->grown |= hot->round.looked > 0;
 	hot->round = (struct hot_round){ .at = hot->round.at };
 	buf_clear(&hot->due);
 	hot->due_all = false;
 	hot->due_at = 0;
+}
+
+void seal_due_restart(struct day *day)
+{
+	day->hot.grown |= day->hot.round.looked > 0;
+	forget_round(&day->hot);
 }
 
 const struct hot_partition *seal_due_partition(const struct store *store, const struct seal *seal, struct day *day,
@@ -172,10 +242,17 @@ const struct hot_partition *seal_due_partition(const struct store *store, const 
 	struct hot *hot = &day->hot;
 	struct hot_round *round = &hot->round;
 	int64_t now_us = clock_monotonic_us();
+
+	*again = false;
+	/* While a large day's blocks are searched for runs to merge, a round of its table for each part would take longer. */
+	if (hot->rows == 0) {
+		hot->oldest_us = 0;
+		forget_round(hot);
+		return NULL;
+	}
 	const struct hot_partition *due = take_due(store, seal, day, now_us);
 	bool ends = !due && round->looked > 0 && round->looked >= hot->partitions_cap;
 
-	*again = false;
 	if (due || (!ends && !may_have_due(store, seal, hot, now_us)))
 		return due;
 	if (!ends && gather_due(store, seal, day, now_us))
@@ -185,6 +262,6 @@ const struct hot_partition *seal_due_partition(const struct store *store, const 
 	/* The round ends when all that it has found has been given, and says so: other days have their turn. */
 	*again = round->looked < hot->partitions_cap || round->look_again;
 	if (round->looked >= hot->partitions_cap)
-		end_round(hot);
+		*again |= end_round(store, hot);
 	return NULL;
 }

@@ -112,9 +112,11 @@ MUST_CHECK int seal_begin_job(struct seal *seal, struct day *day, const struct p
 /* seal_merge.c: fills seal->entries with the blocks of seal->runs. */
 MUST_CHECK int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct error *err);
 
-/* seal_due.c: how many rows make a partition due before its time: when more are hot than memory is for, as many as the
- * partitions have on the average, so that there always are some, and they are worth a seal. */
-uint32_t seal_rows_enough(const struct store *store);
+/* seal_due.c: are more rows hot than memory is for? Then store->sheds, until there are an eighth fewer. */
+void seal_look_at_memory(struct store *store);
+
+/* seal_due.c: how many rows make a partition of a day due before its time, because the store sheds. */
+uint32_t seal_rows_enough(const struct store *store, struct day *day);
 
 /* seal_due.c: the next partition of a day that is to be sealed, or NULL. *again: it is to be called again, now or after
  * a commit. */
