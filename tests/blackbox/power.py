@@ -6,6 +6,7 @@ length it gave the file; a name may be there or not, whatever was done to it aft
 not at all, and lasts when the directory that it leads to has been synced. Syncing a file does not make its name last.
 """
 import dataclasses
+import fcntl
 import hashlib
 import json
 import os
@@ -42,20 +43,27 @@ class Log:
         """From here on this is so."""
         self.append("mark " + json.dumps(what))
 
+    def kill9(self, daemon):
+        """Not between a call and its entry."""
+        with open(self.path, "ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            daemon.kill9()
+
     def put_directory(self, path):
         os.mkdir(path)
         self.append(f"mkdir {os.stat(path).st_ino} {path}")
         self.append(f"sync {os.stat(os.path.dirname(path)).st_ino}")
 
     def put_file(self, path, data):
-        """A file of somebody else, which was synced before it got its name."""
-        with open(path + ".part", "wb") as file:
+        """A file of somebody else, which was synced before it got its name. Until then a spool leaves it alone."""
+        part = os.path.join(os.path.dirname(path), ".part")
+        with open(part, "wb") as file:
             file.write(data)
-        inode = os.stat(path + ".part").st_ino
-        self.append(f"create {inode} {path}.part")
+        inode = os.stat(part).st_ino
+        self.append(f"create {inode} {part}")
         self.append(f"write {inode} 0 {len(data)} 1", data)
-        self.append(f"rename {path}.part {path}")
-        os.rename(path + ".part", path)
+        self.append(f"rename {part} {path}")
+        os.rename(part, path)
         self.append(f"sync {os.stat(os.path.dirname(path)).st_ino}")
 
 

@@ -17,6 +17,9 @@
  *
  * A write is durable through a descriptor with O_DSYNC, and what msync finds in a map is. The pages of a map that have
  * changed are logged as writes before each entry but those of writes, as the kernel may write them at any time.
+ *
+ * The log is locked (flock, shared) from before each call until after its entry: who kills the program while holding the lock
+ * alone leaves no call without an entry.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -29,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -63,6 +67,22 @@ __attribute__((constructor)) static void begin(void)
 	if (path && root)
 		log_fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 }
+
+static bool hold(void)
+{
+	return log_fd >= 0 && syscall(SYS_flock, log_fd, LOCK_SH) == 0;
+}
+
+static void let_go(const bool *held)
+{
+	int number = errno;
+
+	if (*held)
+		syscall(SYS_flock, log_fd, LOCK_UN);
+	errno = number;
+}
+
+#define HELD __attribute__((cleanup(let_go), unused)) bool held = hold()
 
 static void put(const char *line, const void *data, size_t len)
 {
@@ -174,6 +194,7 @@ static void note_write(int fd, uint64_t offset, const void *data, size_t len)
 
 ssize_t write(int fd, const void *data, size_t len)
 {
+	HELD;
 	REAL(write);
 	ssize_t done = real(fd, data, len);
 	int number = errno;
@@ -189,6 +210,7 @@ ssize_t write(int fd, const void *data, size_t len)
 
 ssize_t pwrite(int fd, const void *data, size_t len, off_t offset)
 {
+	HELD;
 	REAL(pwrite);
 	ssize_t done = real(fd, data, len, offset);
 	if (done > 0)
@@ -214,6 +236,7 @@ static void note_parts(int fd, uint64_t offset, const struct iovec *parts, int c
 
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
+	HELD;
 	REAL(writev);
 	ssize_t done = real(fd, parts, count);
 	int number = errno;
@@ -229,6 +252,7 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
 
 ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
 {
+	HELD;
 	REAL(pwritev);
 	ssize_t done = real(fd, parts, count, offset);
 	if (done > 0)
@@ -247,6 +271,7 @@ static void note_length(int fd, uint64_t length)
 
 int ftruncate(int fd, off_t length)
 {
+	HELD;
 	REAL(ftruncate);
 	int result = real(fd, length);
 	if (result == 0)
@@ -261,6 +286,7 @@ int ftruncate64(int fd, off64_t length)
 
 int posix_fallocate(int fd, off_t offset, off_t length)
 {
+	HELD;
 	char path[PATH_MAX];
 	struct stat st;
 
@@ -281,6 +307,7 @@ int posix_fallocate64(int fd, off64_t offset, off64_t length)
 
 static int open_any(int dir, const char *name, int flags, mode_t mode)
 {
+	HELD;
 	const char *boot_id = getenv("CDRD_BOOT_ID");
 	char path[PATHS_MAX];
 	struct stat st;
@@ -343,6 +370,7 @@ int openat64(int dir, const char *name, int flags, ...)
 
 int mkdirat(int dir, const char *name, mode_t mode)
 {
+	HELD;
 	char path[PATHS_MAX];
 	int result = (int)syscall(SYS_mkdirat, dir, name, mode);
 
@@ -358,6 +386,7 @@ int mkdir(const char *name, mode_t mode)
 
 int unlinkat(int dir, const char *name, int flags)
 {
+	HELD;
 	char path[PATHS_MAX];
 	int result = (int)syscall(SYS_unlinkat, dir, name, flags);
 
@@ -383,6 +412,7 @@ int remove(const char *name)
 
 int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
 {
+	HELD;
 	char path[PATHS_MAX];
 	int result = (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
 
@@ -398,6 +428,7 @@ int link(const char *from, const char *to)
 
 int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
 {
+	HELD;
 	char old[PATHS_MAX], fresh[PATHS_MAX];
 	int result = (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
 
