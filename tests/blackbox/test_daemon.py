@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """cdrd as a program: its options, its configuration, its signals, and what systemd sees of it."""
+import http.client
 import os
 import re
+import resource
 import signal
 import socket
 import stat
@@ -192,6 +194,40 @@ def test_it_listens_on_several_addresses(daemons):
 
 
 # --- one data directory, one daemon ---
+
+def test_it_listens_on_an_address_of_ipv6(daemons):
+    port = harness.free_port()
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", port))
+        except OSError:
+            pytest.skip("there is no IPv6 here")
+    daemon = daemons(start=False)
+    daemon.options["listen"] += f", [::1]:{port}"
+    daemon.start()
+    assert f"listening on [::1]:{port}\n" in daemon.log()
+    connection = http.client.HTTPConnection("::1", port, timeout=60)
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().status == 200
+    daemon.stop()
+
+
+def test_connections_for_which_there_is_no_descriptor_wait_until_there_is_one(own_daemon):
+    pid = own_daemon.process.pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(own_daemon.open_files()) + 3, hard))
+    held = [socket.create_connection(("127.0.0.1", own_daemon.port)) for _ in range(10)]
+    wait_for(lambda: "cannot accept connections: Too many open files" in own_daemon.log())
+    waiting = held.pop()
+    waiting.settimeout(60)
+    waiting.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    for one in held:
+        one.close()
+    assert waiting.recv(100).startswith(b"HTTP/1.1 200 ")
+    waiting.close()
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    assert own_daemon.log().count("cannot accept") == 1, "it is told once in a while, not each time"
+
 
 def test_a_second_daemon_on_the_same_data_is_refused_and_the_first_unharmed(daemon, daemons, account):
     second = daemons(start=False, data_dir=daemon.data_dir)

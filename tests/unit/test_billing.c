@@ -295,6 +295,22 @@ START_TEST(fees_are_owed_for_plans_of_the_month)
 }
 END_TEST
 
+START_TEST(each_of_many_accounts_owes_its_own_fee_once)
+{
+	char id[16];
+
+	for (int i = 0; i < 150; i++) { /* more than a statement's first table of lines has room for */
+		snprintf(id, sizeof(id), "acct%04d", i);
+		add_account(id, NULL);
+		ck_assert_int_eq(accounts_set_plan(f.meta, id, i % 2 ? "flat" : "big", &err), 0);
+	}
+	int64_t now_us = clock_now_us();
+
+	ck_assert_int_eq(WHOLE(fee_of(NULL, now_us - MONTH_US, now_us + MONTH_US, now_us)), 75 * 450 + 75 * 900);
+	ck_assert_int_eq(WHOLE(fee_of("acct0149", now_us - MONTH_US, now_us + MONTH_US, now_us)), 450);
+}
+END_TEST
+
 START_TEST(a_statement_of_nobody_is_an_error)
 {
 	static struct plans plans;
@@ -498,6 +514,7 @@ Suite *suite_billing(void)
 	tcase_add_test(store, the_newest_plans_are_remembered);
 	tcase_add_test(store, a_change_makes_a_new_generation);
 	tcase_add_test(store, fees_are_owed_for_plans_of_the_month);
+	tcase_add_test(store, each_of_many_accounts_owes_its_own_fee_once);
 	tcase_add_test(store, a_statement_of_nobody_is_an_error);
 	tcase_add_test(store, a_count_is_what_a_scan_finds);
 	tcase_add_test(store, a_rough_count_is_near);
