@@ -42,9 +42,13 @@ def build_packages(folder):
 
 
 def bootstrap(place, *packages):
-    """A small Debian in a folder, which gets packages by the same proxies as this machine."""
+    """A small Debian in a folder, with the proxies and the authorities of this machine."""
     run("debootstrap", "--variant=minbase", f"--include={','.join(packages)}", "bookworm", str(place))
-    shutil.copytree("/etc/apt/apt.conf.d", place / "etc/apt/apt.conf.d", dirs_exist_ok=True)
+    for folder in ("etc/apt/apt.conf.d", "usr/local/share/ca-certificates"):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copytree("/" + folder, place / folder, dirs_exist_ok=True)
+    if "ca-certificates" in packages:
+        inside(place, "update-ca-certificates >/dev/null 2>&1")
     with contextlib.suppress(OSError):
         shutil.copy("/etc/resolv.conf", place / "etc/resolv.conf")
     return place
