@@ -4,6 +4,7 @@ sbin_PROGRAMS += cdrd
 cdrd_SOURCES = src/main.c
 cdrd_LDADD = libcdrd.a
 libcdrd_a_SOURCES += \
+	src/daemon/catalog_open.c src/daemon/catalog_open.h \
 	src/daemon/inherited.c src/daemon/inherited.h \
 	src/daemon/notify.c src/daemon/notify.h \
 	src/daemon/options.c src/daemon/options.h \

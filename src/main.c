@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -24,7 +23,6 @@
 #include "base/audit.h"
 #include "base/clock.h"
 #include "base/disk.h"
-#include "base/first_line.h"
 #include "base/lag.h"
 #include "base/shrinking.h"
 #include "base/task.h"
@@ -33,6 +31,7 @@
 #include "callback/callback.h"
 #include "consumer/consumer.h"
 #include "destination/destination.h"
+#include "daemon/catalog_open.h"
 #include "daemon/inherited.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
@@ -52,17 +51,11 @@
 #include "report/report.h"
 #include "schedule/schedule.h"
 #include "meta/meta.h"
-#include "meta/shared_catalog.h"
 #include "operator/operator.h"
-#include "store/cluster.h"
 #include "store/store.h"
 #include "tls/tls.h"
 
 #define EXIT_USAGE 2
-#define CLUSTER_PASSWORD_MAX 1024 /* bytes of its file */
-
-/* How often it is tried whether a catalog in PostgreSQL can be had. */
-#define CATALOG_TRY_US (CLOCK_US_PER_SECOND / 2)
 
 /* How long requests in progress may continue after SIGTERM. */
 #define DRAIN_US (5 * CLOCK_US_PER_SECOND)
@@ -356,50 +349,6 @@ static int start_logs(struct daemon *d, struct error *err)
 	return d->access ? 0 : -1;
 }
 
-static int read_password(const char *path, char password[CLUSTER_PASSWORD_MAX + 1], struct error *err)
-{
-	password[0] = '\0';
-	return path[0] ? first_line_read(path, password, CLUSTER_PASSWORD_MAX + 1, err) : 0;
-}
-
-/* The options are filled in; `password` is what they point to, and the caller's. */
-static int read_cluster(struct event_base *base, const struct config *config, struct store_cluster *cluster,
-                        char password[CLUSTER_PASSWORD_MAX + 1], struct error *err)
-{
-	if (read_password(config->clickhouse_password_file, password, err) != 0)
-		return -1;
-	*cluster = (struct store_cluster){
-		.base = base,
-		.hosts = config->clickhouse,
-		.user = config->clickhouse_user,
-		.password = password,
-		.database = config->clickhouse_database,
-		.ca_file = config->clickhouse_ca_file,
-		.quorum = (size_t)config->clickhouse_quorum,
-		.patience_us = config->clickhouse_timeout,
-	};
-	return 0;
-}
-
-static int open_store(struct daemon *d, struct store_options *options, struct error *err)
-{
-	struct store_cluster cluster;
-	char password[CLUSTER_PASSWORD_MAX + 1];
-	int result = 0;
-
-	if (options_use_cluster(&d->config)) {
-		options->engine = &store_cluster_engine;
-		/* NOLINTNEXTLINE(autoVariables): store_open below takes what it needs. */
-		options->cluster = &cluster;
-		result = read_cluster(d->base, &d->config, &cluster, password, err);
-	} else {
-		result = store_cluster_is_unused(d->meta, d->config.data_dir, err);
-	}
-	if (result == 0)
-		result = store_open(&d->store, options, err);
-	return result;
-}
-
 static void on_catalog_lost(void *arg, const char *why)
 {
 	struct daemon *d = arg;
@@ -407,85 +356,6 @@ static void on_catalog_lost(void *arg, const char *why)
 	d->is_lost = true;
 	if (!d->ending)
 		begin_end(d, why);
-}
-
-/* What a catalog in PostgreSQL is opened with. */
-struct catalog_options {
-	struct meta_shared_options shared;
-	char password[CLUSTER_PASSWORD_MAX + 1], name[256];
-};
-
-static int read_catalog(struct daemon *d, struct catalog_options *options, struct error *err)
-{
-	if (read_password(d->config.postgresql_password_file, options->password, err) != 0)
-		return -1;
-	if (gethostname(options->name, sizeof(options->name) - 1) != 0)
-		options->name[0] = '\0';
-	options->name[sizeof(options->name) - 1] = '\0';
-	options->shared = (struct meta_shared_options){
-		.connection = d->config.postgresql,
-		.password = options->password,
-		.name = options->name,
-		.timeout_us = d->config.postgresql_timeout,
-		.lease_us = d->config.postgresql_lease,
-		.base = d->base,
-		.on_lost = on_catalog_lost,
-		.arg = d,
-	};
-	return 0;
-}
-
-static void on_waited(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	*(bool *)arg = true;
-}
-
-/* Signals are heeded meanwhile. -1 when out of memory. */
-static int wait_for_catalog(const struct daemon *d, const struct error *why, char *said, size_t size)
-{
-	struct timeval pause = clock_timeval(CATALOG_TRY_US);
-	bool waited = false;
-	struct event *timer = evtimer_new(d->base, on_waited, &waited);
-
-	if (strncmp(said, why->message, size - 1) != 0)
-		log_info("main", "waits: %s", why->message);
-	snprintf(said, size, "%s", why->message);
-	notify_waiting(said, 20 * CATALOG_TRY_US + 2 * d->config.postgresql_timeout);
-	int result = timer ? event_add(timer, &pause) : -1;
-	while (result == 0 && !waited && !d->ending)
-		result = event_base_loop(d->base, EVLOOP_ONCE) < 0 ? -1 : 0;
-	if (timer)
-		event_free(timer);
-	return result;
-}
-
-/* Where the catalog is in PostgreSQL, a start waits until that answers and no other front end holds it. */
-static int open_meta(struct daemon *d, struct error *err)
-{
-	struct meta_options options = {
-		.data_dir = d->config.data_dir,
-		.map_bytes = (size_t)d->config.catalog_map_size,
-	};
-	struct catalog_options catalog;
-	char said[256] = "";
-
-	if (options_use_postgresql(&d->config)) {
-		if (read_catalog(d, &catalog, err) != 0)
-			return -1;
-		options.shared_ops = &meta_shared_postgresql;
-		options.shared = &catalog.shared;
-	}
-	while (meta_open(&d->meta, &options, err) != 0) {
-		if (!options.shared || err->code != ERROR_UNAVAILABLE)
-			return -1;
-		if (wait_for_catalog(d, err, said, sizeof(said)) != 0)
-			return error_set(err, ERROR_NOMEM, "event loop: out of memory");
-		if (d->ending)
-			return error_set(err, ERROR_UNAVAILABLE, "ended while it waited for the catalog: %s", said);
-	}
-	return 0;
 }
 
 static int start_store(struct daemon *d, struct error *err)
@@ -498,11 +368,18 @@ static int start_store(struct daemon *d, struct error *err)
 		.seal_age_us = d->config.seal_age,
 		.shrinking = d->shrinking,
 	};
+	struct catalog_open opening = {
+		.config = &d->config,
+		.base = d->base,
+		.ending = &d->ending,
+		.on_lost = on_catalog_lost,
+		.arg = d,
+	};
 
-	if (open_meta(d, err) != 0)
+	if (catalog_open(&d->meta, &opening, err) != 0)
 		return -1;
 	options.meta = d->meta;
-	if (open_store(d, &options, err) != 0 || meta_hold(d->meta, err) != 0)
+	if (catalog_open_store(&d->store, &options, &d->config, d->base, err) != 0 || meta_hold(d->meta, err) != 0)
 		return -1;
 	d->disk = disk_new(d->base, &d->config, err);
 	if (!d->disk)
@@ -769,31 +646,17 @@ static int serve(struct daemon *d)
 	return (result == 0 || d->ending) && !d->is_lost ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int migrate_catalog(struct daemon *d, struct error *err)
-{
-	struct catalog_options options;
-
-	return read_catalog(d, &options, err) == 0 ? shared_migrate(&options.shared, err) : -1;
-}
-
 /* -m: makes the cluster's tables, and the catalog's. */
 static int migrate(struct daemon *d)
 {
-	struct store_cluster cluster;
-	char password[CLUSTER_PASSWORD_MAX + 1];
 	struct error err;
-	int result =
-		options_use_cluster(&d->config) ? 0 : error_set(&err, ERROR_INVALID, "-m: needs store = clickhouse");
+	int result = -1;
 
-	if (result == 0) {
-		d->base = make_base();
-		result = d->base ? read_cluster(d->base, &d->config, &cluster, password, &err) :
-		                   error_set(&err, ERROR_NOMEM, "event loop: out of memory");
-	}
-	if (result == 0)
-		result = store_cluster_migrate(&cluster, &err);
-	if (result == 0 && options_use_postgresql(&d->config))
-		result = migrate_catalog(d, &err);
+	d->base = make_base();
+	if (d->base)
+		result = catalog_migrate(&d->config, d->base, &err);
+	else
+		error_set(&err, ERROR_NOMEM, "event loop: out of memory");
 	if (result != 0)
 		log_error("main", "%s", err.message);
 	else

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * catalog_open.c: see catalog_open.h.
+ */
+#include "daemon/catalog_open.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/first_line.h"
+#include "base/log.h"
+#include "daemon/notify.h"
+#include "daemon/options_check.h"
+#include "meta/shared_catalog.h"
+#include "store/cluster.h"
+
+#define PASSWORD_MAX 1024 /* bytes of its file */
+
+/* How often it is tried whether a catalog in PostgreSQL can be had. */
+#define TRY_US (CLOCK_US_PER_SECOND / 2)
+
+static int read_password(const char *path, char password[PASSWORD_MAX + 1], struct error *err)
+{
+	password[0] = '\0';
+	return path[0] ? first_line_read(path, password, PASSWORD_MAX + 1, err) : 0;
+}
+
+/* --- the cluster --- */
+
+/* The options are filled in; `password` is what they point to, and the caller's. */
+static int read_cluster(struct event_base *base, const struct config *config, struct store_cluster *cluster,
+                        char password[PASSWORD_MAX + 1], struct error *err)
+{
+	if (read_password(config->clickhouse_password_file, password, err) != 0)
+		return -1;
+	*cluster = (struct store_cluster){
+		.base = base,
+		.hosts = config->clickhouse,
+		.user = config->clickhouse_user,
+		.password = password,
+		.database = config->clickhouse_database,
+		.ca_file = config->clickhouse_ca_file,
+		.quorum = (size_t)config->clickhouse_quorum,
+		.patience_us = config->clickhouse_timeout,
+	};
+	return 0;
+}
+
+int catalog_open_store(struct store **store, struct store_options *options, const struct config *config,
+                       struct event_base *base, struct error *err)
+{
+	struct store_cluster cluster;
+	char password[PASSWORD_MAX + 1];
+	int result = 0;
+
+	if (options_use_cluster(config)) {
+		options->engine = &store_cluster_engine;
+		/* NOLINTNEXTLINE(autoVariables): store_open below takes what it needs. */
+		options->cluster = &cluster;
+		result = read_cluster(base, config, &cluster, password, err);
+	} else {
+		result = store_cluster_is_unused(options->meta, config->data_dir, err);
+	}
+	if (result == 0)
+		result = store_open(store, options, err);
+	return result;
+}
+
+/* --- the catalog --- */
+
+/* What a catalog in PostgreSQL is opened with. */
+struct catalog_options {
+	struct meta_shared_options shared;
+	char password[PASSWORD_MAX + 1], name[256];
+};
+
+static int read_catalog(const struct config *config, struct event_base *base, struct catalog_options *options,
+                        struct error *err)
+{
+	if (read_password(config->postgresql_password_file, options->password, err) != 0)
+		return -1;
+	if (gethostname(options->name, sizeof(options->name) - 1) != 0)
+		options->name[0] = '\0';
+	options->name[sizeof(options->name) - 1] = '\0';
+	options->shared = (struct meta_shared_options){
+		.connection = config->postgresql,
+		.password = options->password,
+		.name = options->name,
+		.timeout_us = config->postgresql_timeout,
+		.lease_us = config->postgresql_lease,
+		.base = base,
+	};
+	return 0;
+}
+
+static void on_waited(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	*(bool *)arg = true;
+}
+
+/* Signals are heeded meanwhile. -1 when out of memory. */
+static int wait_for_catalog(const struct catalog_open *opening, const struct error *why, char *said, size_t size)
+{
+	struct timeval pause = clock_timeval(TRY_US);
+	bool waited = false;
+	struct event *timer = evtimer_new(opening->base, on_waited, &waited);
+
+	if (strncmp(said, why->message, size - 1) != 0)
+		log_info("main", "waits: %s", why->message);
+	snprintf(said, size, "%s", why->message);
+	notify_waiting(said, 20 * TRY_US + 2 * opening->config->postgresql_timeout);
+	int result = timer ? event_add(timer, &pause) : -1;
+	while (result == 0 && !waited && !*opening->ending)
+		result = event_base_loop(opening->base, EVLOOP_ONCE) < 0 ? -1 : 0;
+	if (timer)
+		event_free(timer);
+	return result;
+}
+
+int catalog_open(struct meta **meta, const struct catalog_open *opening, struct error *err)
+{
+	struct meta_options options = {
+		.data_dir = opening->config->data_dir,
+		.map_bytes = (size_t)opening->config->catalog_map_size,
+	};
+	struct catalog_options catalog;
+	char said[256] = "";
+
+	if (options_use_postgresql(opening->config)) {
+		if (read_catalog(opening->config, opening->base, &catalog, err) != 0)
+			return -1;
+		catalog.shared.on_lost = opening->on_lost;
+		catalog.shared.arg = opening->arg;
+		options.shared_ops = &meta_shared_postgresql;
+		options.shared = &catalog.shared;
+	}
+	while (meta_open(meta, &options, err) != 0) {
+		if (!options.shared || err->code != ERROR_UNAVAILABLE)
+			return -1;
+		if (wait_for_catalog(opening, err, said, sizeof(said)) != 0)
+			return error_set(err, ERROR_NOMEM, "event loop: out of memory");
+		if (*opening->ending)
+			return error_set(err, ERROR_UNAVAILABLE, "ended while it waited for the catalog: %s", said);
+	}
+	return 0;
+}
+
+/* --- tables --- */
+
+int catalog_migrate(const struct config *config, struct event_base *base, struct error *err)
+{
+	struct store_cluster cluster;
+	struct catalog_options catalog;
+	char password[PASSWORD_MAX + 1];
+
+	if (!options_use_cluster(config))
+		return error_set(err, ERROR_INVALID, "-m: needs store = clickhouse");
+	if (read_cluster(base, config, &cluster, password, err) != 0 || store_cluster_migrate(&cluster, err) != 0)
+		return -1;
+	if (!options_use_postgresql(config))
+		return 0;
+	return read_catalog(config, base, &catalog, err) == 0 ? shared_migrate(&catalog.shared, err) : -1;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * catalog_open.h: opens the catalog, in data_dir or in PostgreSQL, and the store of records beside it, in data_dir or in a
+ * ClickHouse cluster.
+ */
+#ifndef CDRD_DAEMON_CATALOG_OPEN_H
+#define CDRD_DAEMON_CATALOG_OPEN_H
+
+#include <event2/event.h>
+
+#include "base/config.h"
+#include "meta/meta.h"
+#include "store/store.h"
+
+struct catalog_open {
+	const struct config *config;
+	struct event_base *base;
+	const bool *ending;                          /* it becomes true where the daemon is to end while this waits */
+	void (*on_lost)(void *arg, const char *why); /* as of meta_shared_options */
+	void *arg;
+};
+
+/* Where the catalog is in PostgreSQL, this waits until that answers and no other front end holds it, and runs the loop
+ * meanwhile; ERROR_UNAVAILABLE if the daemon is to end first. */
+MUST_CHECK int catalog_open(struct meta **meta, const struct catalog_open *opening, struct error *err);
+
+/* Adds to the options where records are, and opens the store. */
+MUST_CHECK int catalog_open_store(struct store **store, struct store_options *options, const struct config *config,
+                                  struct event_base *base, struct error *err);
+
+/* Makes the tables of both that are not there yet. Blocks. */
+MUST_CHECK int catalog_migrate(const struct config *config, struct event_base *base, struct error *err);
+
+#endif
