@@ -9,4 +9,5 @@ libcdrd_a_SOURCES += \
 	src/daemon/notify.c src/daemon/notify.h \
 	src/daemon/options.c src/daemon/options.h \
 	src/daemon/options_check.c src/daemon/options_check.h \
+	src/daemon/relay.c src/daemon/relay.h \
 	src/daemon/retention.c src/daemon/retention.h

@@ -36,6 +36,7 @@
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/options_check.h"
+#include "daemon/relay.h"
 #include "daemon/retention.h"
 #include "feed/feed.h"
 #include "http/access.h"
@@ -61,6 +62,7 @@
 #define DRAIN_US (5 * CLOCK_US_PER_SECOND)
 
 #define SIGNALS_MAX 3
+#define FORWARDS "Forwards to the front end that holds the catalog"
 #define MAPPED_FROM_BYTES (1 << 20) /* of one allocation, which is a map of its own */
 #define HEAP_SPARE_BYTES (4 << 20)  /* at the heap's end, kept for the next allocations */
 
@@ -93,14 +95,16 @@ struct daemon {
 	struct closing *closing;
 	struct api app;
 	struct inherited inherited;
-	struct tls *tls; /* NULL: no listener has it */
+	struct tls *tls;     /* NULL: no listener has it */
+	struct relay *relay; /* forwards while another front end holds the catalog; NULL: there was no need */
 	struct http_server *http;
 	struct admin *admin;
 	struct metrics *metrics;
 	struct operator_listener *operators;
 	int64_t started_us;
 	bool ending;
-	bool is_lost; /* it ends as it is no longer the one that serves */
+	bool ends_waiting; /* for the catalog */
+	bool is_lost;      /* it ends as it is no longer the one that serves */
 };
 
 /* --- the log and the process --- */
@@ -154,6 +158,19 @@ static void on_drained(void *arg)
 		event_base_loopbreak(d->base);
 }
 
+static void on_relay_drained(void *arg)
+{
+	((struct daemon *)arg)->ends_waiting = true;
+}
+
+static void end_waiting(struct daemon *d)
+{
+	if (d->relay)
+		http_server_drain(relay_server(d->relay), DRAIN_US, on_relay_drained, d);
+	else
+		d->ends_waiting = true;
+}
+
 /* Ends the loop when the requests in progress are answered; at once when called again. */
 static void begin_end(struct daemon *d, const char *why)
 {
@@ -164,8 +181,10 @@ static void begin_end(struct daemon *d, const char *why)
 	}
 	d->ending = true;
 	log_info("main", "%s: ending", why);
-	if (!d->http) /* it waits for its turn yet */
+	if (!d->http) { /* it waits for its turn yet */
+		end_waiting(d);
 		return;
+	}
 	audit_daemon(d, "daemon stop", why);
 	notify_stopping();
 	http_server_drain(d->http, DRAIN_US, on_drained, d);
@@ -250,14 +269,29 @@ static void reload(struct daemon *d)
 	config_free(&fresh);
 }
 
+/* All other settings stay as they were at the start. */
+static void reload_relay(struct daemon *d)
+{
+	struct error err;
+
+	notify_reloading();
+	if (d->tls && tls_reload(d->tls, &err) != 0)
+		log_error("main", "reload: %s; certificates stay as they were", err.message);
+	reopen_logs(d);
+	notify_ready(FORWARDS);
+}
+
 static void on_reload_signal(evutil_socket_t signal_number, short what, void *arg)
 {
-	const struct daemon *d = arg;
+	struct daemon *d = arg;
 
 	(void)signal_number;
 	(void)what;
-	if (!d->http)
+	if (!d->http) {
+		if (d->relay)
+			reload_relay(d);
 		return;
+	}
 	notify_reloading();
 	reload(arg);
 	reopen_logs(arg);
@@ -358,6 +392,66 @@ static void on_catalog_lost(void *arg, const char *why)
 		begin_end(d, why);
 }
 
+static bool is_inherited(const struct daemon *d, const char *setting)
+{
+	for (int i = 0; i < d->inherited.count; i++)
+		if (strcmp(d->inherited.list[i].setting, setting) == 0)
+			return true;
+	return false;
+}
+
+/* On sockets of systemd, if there are some for the setting, or else on the setting's addresses. */
+static int listen_on(struct daemon *d, struct http_server *http, struct tls *tls, const char *setting,
+                     const char *addresses, struct error *err)
+{
+	if (!is_inherited(d, setting))
+		return http_server_listen(http, tls, setting, addresses, err);
+	for (int i = 0; i < d->inherited.count; i++)
+		if (strcmp(d->inherited.list[i].setting, setting) == 0 &&
+		    http_server_adopt(http, tls, setting, d->inherited.list[i].fd, err) != 0)
+			return -1;
+	return 0;
+}
+
+static int start_listening(struct daemon *d, struct http_server *http, struct error *err)
+{
+	if (inherited_take(&d->inherited, err) != 0)
+		return -1;
+	if (options_use_tls(&d->config) || is_inherited(d, "listen_tls")) {
+		d->tls = tls_new(&d->config, err);
+		if (!d->tls)
+			return -1;
+	}
+	if (listen_on(d, http, NULL, "listen", d->config.listen, err) != 0)
+		return -1;
+	return listen_on(d, http, d->tls, "listen_tls", d->config.listen_tls, err);
+}
+
+static struct relay *begin_relay(void *arg, const struct meta_shared_options *options, struct error *err)
+{
+	struct daemon *d = arg;
+
+	d->relay = relay_new(d->tasks, &d->config, options, err);
+	if (!d->relay)
+		return NULL;
+	http_server_log_to(relay_server(d->relay), d->access);
+	if (start_listening(d, relay_server(d->relay), err) != 0)
+		return NULL;
+	notify_ready(FORWARDS);
+	return d->relay;
+}
+
+/* In place of the relay, if there is one. */
+static int take_over_listening(struct daemon *d, struct error *err)
+{
+	if (!d->relay)
+		return start_listening(d, d->http, err);
+	if (http_server_take_listeners(d->http, relay_server(d->relay), err) != 0)
+		return -1;
+	relay_end(d->relay);
+	return 0;
+}
+
 static int start_store(struct daemon *d, struct error *err)
 {
 	struct store_options options = {
@@ -371,7 +465,8 @@ static int start_store(struct daemon *d, struct error *err)
 	struct catalog_open opening = {
 		.config = &d->config,
 		.base = d->base,
-		.ending = &d->ending,
+		.ending = &d->ends_waiting,
+		.begin_relay = begin_relay,
 		.on_lost = on_catalog_lost,
 		.arg = d,
 	};
@@ -431,27 +526,6 @@ static int start_store(struct daemon *d, struct error *err)
 	return d->consumers ? 0 : -1;
 }
 
-static bool is_inherited(const struct daemon *d, const char *setting)
-{
-	for (int i = 0; i < d->inherited.count; i++)
-		if (strcmp(d->inherited.list[i].setting, setting) == 0)
-			return true;
-	return false;
-}
-
-/* On sockets of systemd, if there are some for the setting, or else on the setting's addresses. */
-static int start_listening(struct daemon *d, struct tls *tls, const char *setting, const char *addresses,
-                           struct error *err)
-{
-	if (!is_inherited(d, setting))
-		return http_server_listen(d->http, tls, setting, addresses, err);
-	for (int i = 0; i < d->inherited.count; i++)
-		if (strcmp(d->inherited.list[i].setting, setting) == 0 &&
-		    http_server_adopt(d->http, tls, setting, d->inherited.list[i].fd, err) != 0)
-			return -1;
-	return 0;
-}
-
 static int start_http(struct daemon *d, struct error *err)
 {
 	d->app = (struct api){
@@ -472,13 +546,6 @@ static int start_http(struct daemon *d, struct error *err)
 		.billing = d->billing,
 		.limits = d->limits,
 	};
-	if (inherited_take(&d->inherited, err) != 0)
-		return -1;
-	if (options_use_tls(&d->config) || is_inherited(d, "listen_tls")) {
-		d->tls = tls_new(&d->config, err);
-		if (!d->tls)
-			return -1;
-	}
 	if (cursor_key_load(&d->app.cursor_key, d->config.data_dir, err) != 0 ||
 	    meta_check_key(d->meta, d->config.data_dir, "cursor.key", d->app.cursor_key.bytes,
 	                   sizeof(d->app.cursor_key.bytes), err) != 0)
@@ -491,9 +558,9 @@ static int start_http(struct daemon *d, struct error *err)
 		return -1;
 	http_server_log_to(d->http, d->access);
 	http_server_gather(d->http);
-	if (start_listening(d, NULL, "listen", d->config.listen, err) != 0)
-		return -1;
-	return start_listening(d, d->tls, "listen_tls", d->config.listen_tls, err);
+	if (meta_is_shared(d->meta))
+		http_server_trust_relays(d->http, d->app.cursor_key.bytes);
+	return take_over_listening(d, err);
 }
 
 static int start_admin(struct daemon *d, struct error *err)
@@ -596,6 +663,7 @@ static void stop(struct daemon *d)
 	metrics_free(d->metrics);
 	api_unwatch_passes(&d->app);
 	http_server_free(d->http);
+	relay_free(d->relay);
 	tls_free(d->tls);
 	api_tickets_free(&d->app);
 	closing_free(d->closing);

@@ -5,6 +5,8 @@
  *	/healthz   200 "ok": the loop turns
  *	/readyz    200 {"ready":true,"reasons":[]}, or 503 with the reasons why requests had better go elsewhere
  *
+ *	           With a catalog that front ends share, "role" says "holds"; daemon/relay.h has the others' answer.
+ *
  *	           Both list problems that are no reason to keep requests away as "warnings".
  *
  * Each reason or warning is a row of a table. /readyz only reports: requests that arrive all the same are served.
@@ -161,6 +163,8 @@ void api_health_reply_ready(struct http_request *request, const struct api_healt
 	json_object_begin(&j);
 	json_key(&j, "ready");
 	json_bool(&j, ready);
+	if (health->meta && meta_is_shared(health->meta))
+		json_member_str(&j, "role", STR_LITERAL("holds"));
 	json_key(&j, "reasons");
 	json_raw(&j, buf_str(&list));
 	if (write_findings(&others, warnings, health) > 0) {

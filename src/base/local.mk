@@ -18,6 +18,7 @@ libcdrd_a_SOURCES += \
 	src/base/first_line.c src/base/first_line.h \
 	src/base/heavy_hitters.c src/base/heavy_hitters.h \
 	src/base/histogram.c src/base/histogram.h \
+	src/base/host_address.c src/base/host_address.h \
 	src/base/id.c src/base/id.h \
 	src/base/invariant.c src/base/invariant.h \
 	src/base/json.c src/base/json.h \

@@ -71,9 +71,9 @@ void log_set_topics(const char *topics)
 
 /* The modules, and parts of them with their own topic. A test compares them with what is logged. */
 static const char *const known_topics[] = {
-	"access",      "admin",     "audit",  "backup",    "billing",  "callback", "cluster", "config", "consumer",
-	"destination", "disk",      "feed",   "http",      "ingest",   "limits",   "log",     "main",   "postgresql",
-	"privacy",     "reconcile", "report", "retention", "schedule", "store",    "verify",
+	"access",      "admin",   "audit",     "backup",  "billing",   "callback", "cluster", "config", "consumer",
+	"destination", "disk",    "feed",      "forward", "http",      "ingest",   "limits",  "log",    "main",
+	"postgresql",  "privacy", "reconcile", "report",  "retention", "schedule", "store",   "verify",
 };
 
 static bool is_known(struct str topic)

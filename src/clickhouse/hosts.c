@@ -4,8 +4,6 @@
  */
 #include "clickhouse/hosts.h"
 
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,16 +15,6 @@ static int refuse(struct str text, const char *what, struct error *err)
 {
 	return error_set(err, ERROR_INVALID, "clickhouse: \"%.*s\": %s", (int)(text.len < 100 ? text.len : 100), text.p,
 	                 what);
-}
-
-/* Where the port begins, and whether it is one. */
-static const char *find_port(const char *name)
-{
-	const char *colon = strrchr(name, ':');
-	char *end;
-	long port = colon ? strtol(colon + 1, &end, 10) : 0;
-
-	return colon && colon != name && colon[1] && !*end && port > 0 && port <= 65535 ? colon + 1 : NULL;
 }
 
 static int add_server(struct clickhouse_servers *servers, struct str text, struct error *err)
@@ -44,7 +32,7 @@ static int add_server(struct clickhouse_servers *servers, struct str text, struc
 	if (name.len == 0 || name.len >= sizeof(server->name))
 		return refuse(text, "a host and its port have 3 to 127 characters", err);
 	memcpy(server->name, name.p, name.len);
-	if (strpbrk(server->name, " \t/?#@\"<>") || !find_port(server->name))
+	if (!host_port_of(server->name))
 		return refuse(text, "is not host:port, the port of HTTP such as 8123", err);
 	servers->count++;
 	servers->shards[servers->shards_count].count++;
@@ -80,32 +68,10 @@ int clickhouse_hosts_check(const char *hosts, struct error *err)
 	return result;
 }
 
-static int resolve(struct clickhouse_server *server, struct error *err)
-{
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	char host[sizeof(server->name)], address[NI_MAXHOST];
-	const char *port = find_port(server->name);
-	struct addrinfo *found;
-	size_t len = (size_t)(port - 1 - server->name);
-	bool bracketed = server->name[0] == '[' && server->name[len - 1] == ']';
-
-	snprintf(host, sizeof(host), "%.*s", (int)(len - 2 * bracketed), server->name + bracketed);
-	int result = getaddrinfo(host, port, &hints, &found);
-	if (result != 0)
-		return error_set(err, ERROR_INVALID, "clickhouse: %s: %s", server->name, gai_strerror(result));
-	result = getnameinfo(found->ai_addr, found->ai_addrlen, address, sizeof(address), NULL, 0, NI_NUMERICHOST);
-	freeaddrinfo(found);
-	if (result != 0)
-		return error_set(err, ERROR_INVALID, "clickhouse: %s: %s", server->name, gai_strerror(result));
-	snprintf(server->connect_to, sizeof(server->connect_to), strchr(address, ':') ? "::[%.120s]:%s" : "::%.120s:%s",
-	         address, port);
-	return 0;
-}
-
 int clickhouse_servers_resolve(struct clickhouse_servers *servers, struct error *err)
 {
 	for (size_t i = 0; i < servers->count; i++)
-		if (resolve(&servers->list[i], err) != 0)
+		if (host_resolve("clickhouse", servers->list[i].name, servers->list[i].connect_to, err) != 0)
 			return -1;
 	return 0;
 }

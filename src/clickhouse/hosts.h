@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/host_address.h"
 
 #define CLICKHOUSE_HOSTS_MAX 64
 
@@ -16,8 +17,8 @@
 MUST_CHECK int clickhouse_hosts_check(const char *hosts, struct error *err);
 
 struct clickhouse_server {
-	char name[128];       /* host:port, as it was given */
-	char connect_to[192]; /* for libcurl: ::address:port */
+	char name[HOST_NAME_MAX_LEN + 1];      /* host:port, as it was given */
+	char connect_to[HOST_CONNECT_TO_SIZE]; /* for libcurl: ::address:port */
 	bool is_tls;
 	size_t shard;
 	bool is_missing; /* when it was last asked; `problem` says why */

@@ -88,6 +88,7 @@ static int read_catalog(const struct config *config, struct event_base *base, st
 		.connection = config->postgresql,
 		.password = options->password,
 		.name = options->name,
+		.url = config->front_end_url,
 		.timeout_us = config->postgresql_timeout,
 		.lease_us = config->postgresql_lease,
 		.base = base,
@@ -100,6 +101,15 @@ static void on_waited(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	*(bool *)arg = true;
+}
+
+/* Until the relay hears that nobody holds the catalog. -1 where the loop fails. */
+static int wait_for_turn(const struct catalog_open *opening, struct relay *relay)
+{
+	while (!*opening->ending && !relay_may_try(relay))
+		if (event_base_loop(opening->base, EVLOOP_ONCE) < 0)
+			return -1;
+	return 0;
 }
 
 /* Signals are heeded meanwhile. -1 when out of memory. */
@@ -128,6 +138,7 @@ int catalog_open(struct meta **meta, const struct catalog_open *opening, struct 
 		.map_bytes = (size_t)opening->config->catalog_map_size,
 	};
 	struct catalog_options catalog;
+	struct relay *relay = NULL;
 	char said[256] = "";
 
 	if (options_use_postgresql(opening->config)) {
@@ -141,10 +152,16 @@ int catalog_open(struct meta **meta, const struct catalog_open *opening, struct 
 	while (meta_open(meta, &options, err) != 0) {
 		if (!options.shared || err->code != ERROR_UNAVAILABLE)
 			return -1;
-		if (wait_for_catalog(opening, err, said, sizeof(said)) != 0)
+		if (!relay && opening->config->front_end_url[0]) {
+			log_info("main", "waits, and forwards meanwhile: %s", err->message);
+			relay = opening->begin_relay(opening->arg, &catalog.shared, err);
+			if (!relay)
+				return -1;
+		}
+		if ((relay ? wait_for_turn(opening, relay) : wait_for_catalog(opening, err, said, sizeof(said))) != 0)
 			return error_set(err, ERROR_NOMEM, "event loop: out of memory");
 		if (*opening->ending)
-			return error_set(err, ERROR_UNAVAILABLE, "ended while it waited for the catalog: %s", said);
+			return error_set(err, ERROR_UNAVAILABLE, "ended while it waited for the catalog");
 	}
 	return 0;
 }

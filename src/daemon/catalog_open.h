@@ -9,13 +9,16 @@
 #include <event2/event.h>
 
 #include "base/config.h"
+#include "daemon/relay.h"
 #include "meta/meta.h"
 #include "store/store.h"
 
 struct catalog_open {
 	const struct config *config;
 	struct event_base *base;
-	const bool *ending;                          /* it becomes true where the daemon is to end while this waits */
+	const bool *ending; /* it becomes true where the daemon is to end while this waits */
+	/* With front_end_url, called once if it has to wait: begins to forward to whoever holds the catalog. NULL with *err. */
+	struct relay *(*begin_relay)(void *arg, const struct meta_shared_options *options, struct error *err);
 	void (*on_lost)(void *arg, const char *why); /* as of meta_shared_options */
 	void *arg;
 };

@@ -21,6 +21,7 @@
 #include "clickhouse/schema.h"
 #include "consumer/consumer.h"
 #include "feed/feed.h"
+#include "forward/forward.h"
 #include "http/http.h"
 #include "billing/plans.h"
 #include "mapping/mapping.h"
@@ -273,6 +274,8 @@ static int check_postgresql(const struct config *config, struct error *err)
 {
 	struct error why;
 
+	if (!options_use_postgresql(config) && config->front_end_url[0])
+		return error_set(err, ERROR_INVALID, "front_end_url: needs catalog = postgresql");
 	if (!options_use_postgresql(config))
 		return config->postgresql[0] ? error_set(err, ERROR_INVALID, "postgresql: needs catalog = postgresql") :
 		                               0;
@@ -282,6 +285,8 @@ static int check_postgresql(const struct config *config, struct error *err)
 		return error_set(err, ERROR_INVALID, "catalog: postgresql: needs postgresql, which is empty");
 	if (postgresql_check(config->postgresql, &why) != 0)
 		return error_set(err, ERROR_INVALID, "postgresql: %s", why.message);
+	if (config->front_end_url[0] && forward_check_url("front_end_url", config->front_end_url, err) != 0)
+		return -1;
 	return check_password_file("postgresql_password_file", config->postgresql_password_file, err);
 }
 

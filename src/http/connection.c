@@ -112,6 +112,10 @@ static bool step_write(struct http_connection *c)
 		return false;
 	if (c->file.is_open && !http_file_step(c))
 		return false;
+	if (c->outlet.is_open) {
+		http_outlet_step(c);
+		return c->state == HTTP_STATE_WRITE && !c->outlet.is_open;
+	}
 	if (!c->keep_alive || c->server->draining) {
 		if ((c->content.finished && http_connection_received(c) == 0) || c->end_of_input)
 			end_at_once(c);
@@ -153,6 +157,7 @@ static void connection_free(struct http_connection *c)
 	http_gather_forget(c);
 	http_intake_leave(c);
 	http_file_end(c);
+	http_outlet_forget(c);
 	http_content_free(&c->content);
 	bufferevent_free(c->bev);
 	http_server_remove(c->server, c);
@@ -275,7 +280,7 @@ static int64_t timeout_us(const struct http_connection *c)
 			return LAST_HEAD_US;
 		return c->begun || c->is_handshaking ? config->header_timeout : config->idle_timeout;
 	case HTTP_STATE_BODY:
-		return config->body_timeout;
+		return http_body_is_held(c) ? INT64_MAX / 2 : config->body_timeout;
 	case HTTP_STATE_WRITE:
 		return config->write_timeout;
 	case HTTP_STATE_LINGER:
@@ -317,6 +322,8 @@ static void note_progress(struct http_connection *c)
 	if (left < c->unsent) {
 		c->since_us = c->server->clock_us;
 		c->unacknowledged = -1;
+	} else if (c->outlet.is_open && left == 0) {
+		c->since_us = c->server->clock_us; /* more of the answer has yet to come */
 	} else if (c->unacknowledged < 0) {
 		c->unacknowledged = unacknowledged(c);
 	}

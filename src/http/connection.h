@@ -49,6 +49,9 @@ struct http_request {
 	struct buf user_name;                           /* for the access log */
 	struct http_stream stream;
 	void *stream_arg;
+	bool body_held;          /* http_request_hold_body */
+	struct buf relayed;      /* what another front end says of the client, which `client` borrows from */
+	struct str relayed_name; /* of the client's certificate; p NULL */
 	void (*on_close)(void *arg);
 	void *on_close_arg;
 };
@@ -62,6 +65,14 @@ struct http_file {
 	off_t offset;
 	uint64_t left;
 	struct event writable; /* of the connection's socket; pending while the kernel takes no more */
+};
+
+/* An answer that is sent as it comes. */
+struct http_outlet {
+	bool is_open, wants_room;
+	uint64_t left;
+	struct http_outlet_calls calls;
+	void *arg;
 };
 
 struct http_connection {
@@ -79,6 +90,7 @@ struct http_connection {
 	struct http_head_scan scan;
 	struct http_content content;
 	struct http_file file;
+	struct http_outlet outlet;
 	int64_t since_us;   /* of the server's clock: when the timeout of the state began */
 	uint64_t unsent;    /* when last looked at, to see progress */
 	int unacknowledged; /* bytes in the kernel when `unsent` last stood still; -1: not asked yet */
@@ -102,6 +114,16 @@ struct http_connection {
 static inline size_t http_connection_received(const struct http_connection *connection)
 {
 	return evbuffer_get_length(bufferevent_get_input(connection->bev));
+}
+
+static inline bool http_body_is_streamed(const struct http_request *request)
+{
+	return request->route->body == HTTP_BODY_STREAM || request->route->body == HTTP_BODY_RAW;
+}
+
+static inline bool http_body_is_held(const struct http_connection *connection)
+{
+	return connection->state == HTTP_STATE_BODY && connection->request && connection->request->body_held;
 }
 
 /* connection.c */
@@ -195,6 +217,14 @@ bool http_file_step(struct http_connection *connection);
 /* Gives up what is left. Does nothing without a file. */
 void http_file_end(struct http_connection *connection);
 
+/* outlet.c: what was sent has gone out: asks for more. The connection may be closed then. */
+void http_outlet_step(struct http_connection *connection);
+/* The connection ends. Does nothing without an outlet. */
+void http_outlet_forget(struct http_connection *connection);
+
+/* relayed.c: takes over what another front end says of the client; does nothing without its field. */
+MUST_CHECK int http_relayed_apply(struct http_request *request, struct http_fault *fault);
+
 /* request.c */
 struct http_request *http_request_take(struct http_connection *connection);
 void http_request_release(struct http_request *request);
@@ -213,6 +243,12 @@ void http_reply_fault(struct http_request *request, const struct http_fault *fau
 MUST_CHECK int http_stats_init(struct http_server *server, struct error *err);
 void http_stats_free(struct http_server *server);
 size_t http_status_slot(int status); /* reply.c */
+
+/* reply.c: the head of an answer with a body of `length`, in the server's memory for it. */
+struct str http_reply_make_head(const struct http_request *request, int status, const char *content_type,
+                                uint64_t length);
+/* May another request follow on this connection? Little enough of this one's body must be left to skip it. */
+bool http_reply_stays_open(struct http_connection *connection);
 
 /* reply.c: http_reply_after, without compressing. */
 void http_reply_uncompressed(struct http_request *request, int status, const char *content_type, struct str front,

@@ -67,6 +67,8 @@ static bool prepare_body(struct http_connection *c)
 	struct str encoding = wanted ? http_head_field(&request->head, "Content-Encoding") : STR_LITERAL("");
 	struct http_fault fault;
 
+	if (request->route->body == HTTP_BODY_RAW)
+		return true;
 	if (http_content_decode(&c->content, encoding, (uint64_t)limit.bytes_max, (uint64_t)config->inflate_ratio_max,
 	                        limit.setting, &fault) == 0)
 		return true;
@@ -90,7 +92,7 @@ static void route_request(struct http_connection *c)
 	if (!find_route(request) || !ask(c, request->route->authenticate) || !ask(c, request->route->admit) ||
 	    !prepare_body(c))
 		return;
-	if (request->route->body == HTTP_BODY_STREAM) {
+	if (http_body_is_streamed(request)) {
 		http_dispatch_handle(c);
 		if (c->state != HTTP_STATE_WORK)
 			return;
@@ -128,6 +130,9 @@ void http_dispatch(struct http_connection *c, struct str text)
 		c->keep_alive = request->head.keep_alive;
 		http_content_begin(&c->content, &request->head);
 		c->continue_owed = request->head.expect_continue && !c->content.finished;
-		route_request(c);
+		if (c->server->relay_key && http_relayed_apply(request, &fault) != 0)
+			http_connection_fail(c, &fault);
+		else
+			route_request(c);
 	}
 }

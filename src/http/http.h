@@ -37,7 +37,10 @@ enum http_body {
 	HTTP_BODY_NONE,   /* a body is read and discarded, up to body_max */
 	HTTP_BODY_WHOLE,  /* kept, up to body_max, decompressed; the handler runs when it is complete */
 	HTTP_BODY_STREAM, /* the handler runs before it and must call http_request_stream */
+	HTTP_BODY_RAW,    /* the same, with the content as it was sent: compressed, and of any length */
 };
+
+#define HTTP_ANY_PATH "*" /* for the last row of a table: the route of what no other takes, of any method */
 
 struct http_route {
 	enum http_method method; /* GET serves HEAD too */
@@ -69,6 +72,11 @@ MUST_CHECK int http_server_listen(struct http_server *server, struct tls *tls, c
 /* The same for a socket that listens already, which it takes over on success. */
 MUST_CHECK int http_server_adopt(struct http_server *server, struct tls *tls, const char *setting, int fd,
                                  struct error *err);
+
+/* Listens in place of another server on the same loop, on its sockets: no connection is refused in between. The other one is
+ * to be drained or freed before the loop runs. */
+MUST_CHECK int http_server_take_listeners(struct http_server *server, const struct http_server *from,
+                                          struct error *err);
 
 /* From now on, small answers that become ready in the same turn of the loop are sent together, before any long work of its
  * tasks. For one of the servers that share a scheduler. */
@@ -206,9 +214,36 @@ struct http_stream {
 };
 void http_request_stream(struct http_request *request, const struct http_stream *stream, void *arg);
 
+/* While held, no more of the body is read, and a little at most is called for still: the client is stopped by TCP. Until it has
+ * been replied to or the body has ended. */
+void http_request_hold_body(struct http_request *request, bool held);
+
 /* A handler that answers later must know when the connection breaks first: on_close is called, and the request dies
  * when it returns. Replying clears it. (A client that only shuts its sending side still gets its answer.) */
 void http_request_on_close(struct http_request *request, void (*on_close)(void *arg), void *arg);
+
+/* --- a request as it was sent, to hand it on --- */
+
+struct str http_request_method(const struct http_request *request);
+/* The field of the head at a place, counted from 0; false after the last one. */
+bool http_request_field(const struct http_request *request, size_t at, struct str *name, struct str *value);
+
+#define HTTP_LENGTH_UNKNOWN UINT64_MAX
+/* Of the body, as it was sent; HTTP_LENGTH_UNKNOWN if it comes in chunks. */
+uint64_t http_request_length(const struct http_request *request);
+
+/* The field by which a server of ours that hands a request on says who has made it. It is sealed, so that nobody else can. */
+#define HTTP_RELAYED_FIELD "Cdrd-Forwarded"
+#define HTTP_RELAY_KEY_BYTES 32
+
+/* Appends its value: the client's address, scheme, host and name of certificate as they are known here; for this request alone,
+ * and for some minutes. ERROR_NOMEM. */
+MUST_CHECK int http_request_seal_client(const struct http_request *request, const uint8_t key[HTTP_RELAY_KEY_BYTES],
+                                        struct buf *out, struct error *err);
+
+/* From now on, the field is believed where it was sealed with this key, which stays the caller's, and a request with another
+ * one is refused. */
+void http_server_trust_relays(struct http_server *server, const uint8_t key[HTTP_RELAY_KEY_BYTES]);
 
 /* --- the answer: exactly one of these, after which the request is dead --- */
 
@@ -236,6 +271,31 @@ void http_reply_packed(struct http_request *request, int status, const char *con
  */
 void http_reply_file(struct http_request *request, int status, const char *content_type, int fd, uint64_t offset,
                      uint64_t length, void (*on_end)(void *arg), void *arg);
+
+/*
+ * The body is `length` bytes that come later, HTTP_LENGTH_UNKNOWN where the end of the connection is its end. NULL: there is
+ * no body to send, as for HEAD, or nobody to send it to. Otherwise the outlet lives until http_outlet_end or _fail, or
+ * until the client is gone, when on_gone is called, from the loop.
+ */
+struct http_outlet;
+struct http_outlet_calls {
+	void (*on_room)(void *arg); /* from the loop, some time after http_outlet_has_room was false */
+	void (*on_gone)(void *arg);
+};
+struct http_outlet *http_reply_outlet(struct http_request *request, int status, const char *content_type,
+                                      uint64_t length, const struct http_outlet_calls *calls, void *arg);
+
+/* Is little enough waiting to be sent? */
+bool http_outlet_has_room(struct http_outlet *outlet);
+
+/* Sends a piece, which is copied where the client does not take it now. No more than `length` in all. */
+void http_outlet_add(struct http_outlet *outlet, struct str piece);
+
+/* That was all: after fewer bytes than announced, the connection ends without the rest. */
+void http_outlet_end(struct http_outlet *outlet);
+
+/* There will be no more, though more was to come: the connection ends, so that the client sees it. */
+void http_outlet_fail(struct http_outlet *outlet);
 
 /* "Not Found" for 404. */
 const char *http_status_phrase(int status);

@@ -113,7 +113,7 @@ static void deliver(struct http_connection *c, struct str piece)
 
 	if (!request)
 		return;
-	if (request->route->body == HTTP_BODY_STREAM) {
+	if (http_body_is_streamed(request)) {
 		http_server_send_gathered(c->server);
 		request->stream.on_data(request->stream_arg, piece.p, piece.len);
 	} else if (request->route->body == HTTP_BODY_WHOLE) {
@@ -131,7 +131,7 @@ static void finish(struct http_connection *c)
 		return;
 	}
 	http_connection_set_state(c, HTTP_STATE_WORK);
-	if (request->route->body == HTTP_BODY_STREAM)
+	if (http_body_is_streamed(request))
 		request->stream.on_end(request->stream_arg);
 	else if (request->body.failed)
 		http_reply_problem(request, 503, "Service Unavailable", "There is not enough memory for the body.");
@@ -209,9 +209,10 @@ void http_intake_on_slices(evutil_socket_t fd, short what, void *arg)
 
 bool http_intake_step(struct http_connection *c)
 {
-	if (c->body_queued)
+	if (c->body_queued || http_body_is_held(c))
 		return false;
-	for (size_t done = 0; done < SLICE_BYTES && (done == 0 || !tasks_turn_is_over(c->server->tasks));) {
+	for (size_t done = 0;
+	     done < SLICE_BYTES && !http_body_is_held(c) && (done == 0 || !tasks_turn_is_over(c->server->tasks));) {
 		size_t handled = take_piece(c);
 
 		if (c->state != HTTP_STATE_BODY)
@@ -220,6 +221,19 @@ bool http_intake_step(struct http_connection *c)
 			return c->state != HTTP_STATE_BODY;
 		done += handled;
 	}
-	queue_up(c);
+	if (!http_body_is_held(c))
+		queue_up(c);
 	return false;
+}
+
+void http_request_hold_body(struct http_request *request, bool held)
+{
+	struct http_connection *c = request->connection;
+
+	if (request->body_held == held)
+		return;
+	request->body_held = held;
+	c->since_us = c->server->clock_us;
+	if (!held && c->state == HTTP_STATE_BODY && !c->body_queued)
+		queue_up(c);
 }

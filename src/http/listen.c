@@ -7,12 +7,14 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -359,6 +361,28 @@ int http_server_adopt(struct http_server *server, struct tls *tls, const char *s
 	if (!own->listener)
 		return error_set(err, ERROR_NOMEM, "%s: out of memory for a listener", setting);
 	end_listener(own, ", a socket of systemd");
+	return 0;
+}
+
+int http_server_take_listeners(struct http_server *server, const struct http_server *from, struct error *err)
+{
+	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC;
+
+	for (int i = 0; i < from->listeners_count; i++) {
+		struct http_listener *own = begin_listener(server, from->listeners[i].tls, "listen", err);
+		int fd = own ? fcntl(evconnlistener_get_fd(from->listeners[i].listener), F_DUPFD_CLOEXEC, 0) : -1;
+
+		if (!own)
+			return -1;
+		if (fd < 0)
+			return error_set_errno(err, errno, "listen: a socket that is listened on");
+		own->listener = evconnlistener_new(server->base, on_accept, own, flags, 0, fd);
+		if (!own->listener) {
+			close(fd);
+			return error_set(err, ERROR_NOMEM, "listen: out of memory for a listener");
+		}
+		end_listener(own, " still");
+	}
 	return 0;
 }
 

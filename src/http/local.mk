@@ -16,12 +16,14 @@ libcdrd_a_SOURCES += \
 	src/http/inflate.c src/http/inflate.h \
 	src/http/intake.c \
 	src/http/listen.c \
+	src/http/outlet.c \
 	src/http/packed.c \
 	src/http/packing.c src/http/packing.h \
 	src/http/parser.c src/http/parser.h \
 	src/http/passes.c \
 	src/http/problem.c \
 	src/http/proxy.c src/http/proxy.h \
+	src/http/relayed.c \
 	src/http/reply.c \
 	src/http/request.c \
 	src/http/router.c src/http/router.h \

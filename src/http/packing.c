@@ -94,7 +94,7 @@ static bool is_text(const char *content_type)
 bool http_packing_is_worth_it(const struct http_request *request, const char *content_type, size_t length)
 {
 	return length >= LENGTH_MIN && content_type && is_text(content_type) && request->route &&
-	       request->route->body != HTTP_BODY_STREAM;
+	       !http_body_is_streamed(request);
 }
 
 /* --- compressing --- */

@@ -34,7 +34,7 @@ const void *http_request_pass(const struct http_request *request)
 /* A request whose body has arrived whole is about to be committed: what it brought was sent in time. */
 static bool ends_by_itself(const struct http_request *request)
 {
-	return !request->on_close || request->route->body == HTTP_BODY_STREAM;
+	return !request->on_close || http_body_is_streamed(request);
 }
 
 /* 1 if it was ended. */

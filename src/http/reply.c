@@ -91,8 +91,7 @@ static void add_field(struct buf *out, const char *name, const char *value)
 	buf_add_text(out, "\r\n");
 }
 
-/* May another request follow on this connection? Little enough of this one's body must be left to skip it. */
-static bool stays_open(struct http_connection *c)
+bool http_reply_stays_open(struct http_connection *c)
 {
 	if (!c->keep_alive || c->server->draining)
 		return false;
@@ -101,7 +100,8 @@ static bool stays_open(struct http_connection *c)
 	return !c->continue_owed && http_content_drop(&c->content, (uint64_t)c->server->config->body_max);
 }
 
-static struct str make_head(const struct http_request *request, int status, const char *content_type, uint64_t length)
+struct str http_reply_make_head(const struct http_request *request, int status, const char *content_type,
+                                uint64_t length)
 {
 	struct http_server *server = request->connection->server;
 	struct buf *head = &server->head;
@@ -114,7 +114,7 @@ static struct str make_head(const struct http_request *request, int status, cons
 	add_field(head, "Date: ", server->date);
 	if (content_type)
 		add_field(head, "Content-Type: ", content_type);
-	if (status != 204 && status != 304) {
+	if (status != 204 && status != 304 && length != HTTP_LENGTH_UNKNOWN) {
 		buf_add_text(head, "Content-Length: ");
 		buf_add_uint(head, length);
 		buf_add_text(head, "\r\n");
@@ -134,8 +134,8 @@ void http_reply_file(struct http_request *request, int status, const char *conte
 	struct http_connection *c = request->connection;
 	bool head_only = str_is(request->head.method, "HEAD");
 
-	c->keep_alive = stays_open(c);
-	struct str head = make_head(request, status, content_type, length);
+	c->keep_alive = http_reply_stays_open(c);
+	struct str head = http_reply_make_head(request, status, content_type, length);
 
 	http_stats_count(request, status, length);
 	bool sent = !c->server->head.failed && http_send(c, head, NULL);
@@ -182,8 +182,8 @@ void http_reply_uncompressed(struct http_request *request, int status, const cha
 		status = 500;
 		content_type = NULL;
 	}
-	c->keep_alive = stays_open(c);
-	struct str head = make_head(request, status, content_type, length);
+	c->keep_alive = http_reply_stays_open(c);
+	struct str head = http_reply_make_head(request, status, content_type, length);
 
 	http_stats_count(request, status, length);
 	if (body && (head_only || broken)) {

@@ -53,6 +53,7 @@ static void request_free(struct http_request *request)
 	buf_free(&request->body);
 	buf_free(&request->headers);
 	buf_free(&request->user_name);
+	buf_free(&request->relayed);
 	free(request);
 }
 
@@ -69,6 +70,9 @@ void http_request_release(struct http_request *request)
 	reset_buf(&request->body);
 	reset_buf(&request->headers);
 	reset_buf(&request->user_name);
+	buf_free(&request->relayed);
+	request->relayed_name = (struct str){ NULL, 0 };
+	request->body_held = false;
 	if (request->route && request->route->authenticate)
 		memset(request->user, 0, sizeof(request->user));
 	request->connection = NULL;
@@ -93,6 +97,25 @@ void http_request_free_all(struct http_server *server)
 }
 
 /* --- what handlers ask --- */
+
+struct str http_request_method(const struct http_request *request)
+{
+	return request->head.method;
+}
+
+bool http_request_field(const struct http_request *request, size_t at, struct str *name, struct str *value)
+{
+	if (at >= request->head.fields_count)
+		return false;
+	*name = request->head.fields[at].name;
+	*value = request->head.fields[at].value;
+	return true;
+}
+
+uint64_t http_request_length(const struct http_request *request)
+{
+	return request->head.chunked ? HTTP_LENGTH_UNKNOWN : request->head.content_length;
+}
 
 struct str http_request_path(const struct http_request *request)
 {
@@ -155,6 +178,10 @@ bool http_request_client_name(const struct http_request *request, struct buf *na
 {
 	const struct ssl_st *ssl = request->connection->ssl;
 
+	if (request->relayed_name.p)
+		buf_add_str(name, request->relayed_name);
+	if (request->relayed.len > 0) /* the certificate of the connection is another front end's */
+		return request->relayed_name.p != NULL;
 	return ssl && tls_client_name(ssl, name);
 }
 

@@ -131,6 +131,8 @@ const struct http_route *http_router_find(const struct http_route *routes, struc
 
 	*allowed = 0;
 	for (const struct http_route *route = routes; route->path; route++) {
+		if (strcmp(route->path, HTTP_ANY_PATH) == 0)
+			return route;
 		if ((literal && strchr(route->path, '{')) || !path_matches(route->path, path, segment))
 			continue;
 		if (route->method == served)

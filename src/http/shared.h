@@ -81,6 +81,8 @@ struct http_server {
 	uint32_t pass_round;
 	bool (*holds)(void *app, const void *pass);
 
+	const uint8_t *relay_key; /* of other front ends; NULL: none is believed */
+
 	bool draining;
 	struct event *drained; /* fires after the last connection or the timeout */
 	void (*done)(void *arg);

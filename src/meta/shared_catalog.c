@@ -368,19 +368,21 @@ bool shared_is_missing(const struct shared *shared, char *why, size_t size)
 
 /* --- its life --- */
 
-static struct postgresql *new_connection(const struct meta_shared_options *options, struct error *err)
+#define PROBE "UPDATE cdrd_catalog SET holder_until = holder_until"
+
+struct postgresql *shared_new_connection(const struct meta_shared_options *options, const char *probe,
+                                         struct error *err)
 {
-	return postgresql_new(
-		&(struct postgresql_options){ .connection = options->connection,
-	                                      .password = options->password,
-	                                      .probe = "UPDATE cdrd_catalog SET holder_until = holder_until",
-	                                      .timeout_us = options->timeout_us },
-		err);
+	return postgresql_new(&(struct postgresql_options){ .connection = options->connection,
+	                                                    .password = options->password,
+	                                                    .probe = probe,
+	                                                    .timeout_us = options->timeout_us },
+	                      err);
 }
 
 int shared_migrate(const struct meta_shared_options *options, struct error *err)
 {
-	struct postgresql *postgresql = new_connection(options, err);
+	struct postgresql *postgresql = shared_new_connection(options, PROBE, err);
 	int result = postgresql ? postgresql_connect(postgresql, err) : -1;
 
 	for (size_t i = 0; i < postgresql_tables_count && result == 0; i++) {
@@ -403,7 +405,9 @@ static int take_tables(void *arg, const struct str *values, int count, struct er
 static int check_tables(struct shared *shared, struct error *err)
 {
 	bool are_there = false;
-	struct postgresql_statement look = SHARED_STATEMENT("SELECT to_regclass('cdrd_catalog')::text");
+	struct postgresql_statement look =
+		SHARED_STATEMENT("SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('cdrd_catalog') "
+	                         "AND attname = 'holder_url'");
 
 	look.row = take_tables;
 	look.arg = &are_there;
@@ -411,12 +415,14 @@ static int check_tables(struct shared *shared, struct error *err)
 		return -1;
 	return are_there ?
 	               0 :
-	               error_set(err, ERROR_INVALID, "PostgreSQL: the table cdrd_catalog is missing: cdrd -m makes it");
+	               error_set(
+			       err, ERROR_INVALID,
+			       "PostgreSQL: the table cdrd_catalog or its column holder_url is missing: cdrd -m makes it");
 }
 
 static int open_all(struct shared *shared, const struct meta_shared_options *options, struct error *err)
 {
-	shared->postgresql = new_connection(options, err);
+	shared->postgresql = shared_new_connection(options, PROBE, err);
 	if (!shared->postgresql || postgresql_connect(shared->postgresql, err) != 0 || check_tables(shared, err) != 0)
 		return -1;
 	if (shared_read_text(shared, SHARED_FRONT_END, shared->front_end, sizeof(shared->front_end), err) != 0)
@@ -438,6 +444,7 @@ int shared_open(struct shared **out, struct meta *meta, const struct meta_shared
 		return error_set(err, ERROR_NOMEM, "catalog: out of memory");
 	shared->meta = meta;
 	shared->name = options->name;
+	shared->url = options->url ? options->url : "";
 	shared->timeout_us = options->timeout_us;
 	shared->lease_us = options->lease_us;
 	shared->on_lost = options->on_lost;

@@ -27,9 +27,14 @@
 
 struct postgresql;
 
+/* In cdrd_catalog. */
+#define SHARED_NAME_MAX 256
+#define SHARED_URL_MAX 256
+
 struct meta_shared_options {
 	const char *connection, *password; /* as of postgresql_options */
 	const char *name;                  /* of this front end, for others' logs */
+	const char *url;                   /* where others reach it; "" or NULL */
 	int64_t timeout_us, lease_us;
 	struct event_base *base; /* or NULL: a lost connection is not made again */
 	void (*on_lost)(void *arg,

@@ -27,7 +27,7 @@ struct shared {
 	char identity[64];               /* of the catalog; "": not known yet */
 	char front_end[ID_UUID_LEN + 1]; /* of this data directory, and of copies of it */
 	char holder[HOLDER_SIZE];        /* and of no copy of it */
-	const char *name;
+	const char *name, *url;
 	int64_t timeout_us, lease_us;
 	uint64_t number;              /* of the last transaction that the copy has; 0: none */
 	char commit[ID_UUID_LEN + 1]; /* its id; "" */
@@ -100,6 +100,10 @@ MUST_CHECK int shared_lease_keep(struct shared *shared, struct event_base *base,
 void shared_lease_give_back(struct shared *shared);
 
 /* --- shared_catalog.c --- */
+
+/* Not connected. NULL with *err. */
+MUST_CHECK struct postgresql *shared_new_connection(const struct meta_shared_options *options, const char *probe,
+                                                    struct error *err);
 
 /* Takes in transactions after the copy's, at least one: ERROR_CONFLICT where they are not kept any more. */
 MUST_CHECK int shared_catch_up(struct shared *shared, struct error *err);

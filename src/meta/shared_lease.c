@@ -144,9 +144,10 @@ int shared_lease_take(struct shared *shared, struct error *err)
 	struct claim claim = { .is_taken = false };
 	struct postgresql_bigint room;
 	struct postgresql_statement statements[] = {
-		SHARED_STATEMENT("UPDATE cdrd_catalog SET holder = $1::text, holder_name = $2::text, "
-		                 "holder_until = clock_timestamp() + $3::bigint * interval '1 us' "
-		                 "WHERE holder = '' OR holder = $1::text OR holder_until < clock_timestamp()"),
+		SHARED_STATEMENT(
+			"UPDATE cdrd_catalog SET holder = $1::text, holder_name = $2::text, holder_url = $4::text, "
+			"holder_until = clock_timestamp() + $3::bigint * interval '1 us' "
+			"WHERE holder = '' OR holder = $1::text OR holder_until < clock_timestamp()"),
 		SHARED_STATEMENT("SELECT holder = $1::text, holder_name FROM cdrd_catalog"),
 	};
 
@@ -154,7 +155,8 @@ int shared_lease_take(struct shared *shared, struct error *err)
 		statements[i].parameters[0] = str_from(shared->holder);
 	statements[0].parameters[1] = str_from(shared->name);
 	statements[0].parameters[2] = postgresql_bigint(&room, (uint64_t)shared->lease_us);
-	statements[0].parameters_count = 3;
+	statements[0].parameters[3] = str_from(shared->url);
+	statements[0].parameters_count = 4;
 	statements[1].parameters_count = 1;
 	statements[1].row = take_claim;
 	statements[1].arg = &claim;

@@ -38,6 +38,7 @@ const char *const postgresql_tables[] = {
 	"\tvalue bytea,\n"
 	"\tPRIMARY KEY (number, place)\n"
 	")",
+	"ALTER TABLE cdrd_catalog ADD COLUMN IF NOT EXISTS holder_url text NOT NULL DEFAULT ''",
 	"INSERT INTO cdrd_catalog (format, identity, number) VALUES (1, gen_random_uuid()::text, 0) ON CONFLICT DO NOTHING",
 };
 const size_t postgresql_tables_count = sizeof(postgresql_tables) / sizeof(postgresql_tables[0]);

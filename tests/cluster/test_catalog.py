@@ -1,122 +1,20 @@
 # SPDX-License-Identifier: ISC
 """A catalog in PostgreSQL: a front end that is killed is replaced by another one, which has all that was acknowledged; while
 PostgreSQL is away, reads go on, changes get 503, and all heals by itself."""
-import itertools
 import os
-import shutil
 import signal
 import subprocess
 import time
 
 import pytest
 
-import cluster as clusters
 import harness
-import postgresql as servers
 import reporting
+from front_ends import (KEYS, PATIENCE, RANGE, REASON, ask_for_report, begin, begin_waiting, cluster, front_end, is_ready, send, server,
+                        stored, wait_for_report, wait_until_ready)
 
-REASON = clusters.REASON or servers.REASON
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
-
-START, END = "2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z"
-KEYS = ("cursor.key", "destination.key", "erased.key")
-numbers = itertools.count(1)
-PATIENCE = 120  # seconds: for what takes one where nothing else runs
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    made = clusters.Cluster().start()
-    yield made
-    made.remove()
-
-
-@pytest.fixture
-def server():
-    made = servers.PostgreSQL()
-    yield made
-    made.remove()
-
-
-@pytest.fixture
-def front_end(daemons, cluster, server):
-    """Makes front ends of one catalog and one database."""
-    database = f"test_{next(numbers)}"
-    made = []
-
-    def make(**options):
-        daemon = daemons(start=False, store="clickhouse", clickhouse=cluster.hosts, clickhouse_database=database,
-                         clickhouse_quorum=1, catalog="postgresql", postgresql=server.connection,
-                         **{"postgresql_lease": "3s", "postgresql_timeout": "1s", **options})
-        if made:
-            copy_keys(made[0], daemon)
-        else:
-            subprocess.run(daemon.command("-m"), check=True, capture_output=True)
-        made.append(daemon)
-        return daemon
-
-    yield make
-    server.resume()
-    for daemon in made:
-        if daemon.process and daemon.process.poll() is None:
-            daemon.process.kill()
-            daemon.process.wait()
-        daemon.process = None
-
-
-def copy_keys(one, other):
-    """What front ends seal and hash with must be the same."""
-    os.makedirs(other.data_dir, exist_ok=True)
-    for name in KEYS:
-        shutil.copy(os.path.join(one.data_dir, name), other.data_dir)
-
-
-def is_ready(daemon):
-    return daemon.request("GET", "/readyz").status == 200
-
-
-def wait_until_ready(daemon):
-    harness.wait_for(lambda: is_ready(daemon), PATIENCE)
-    return daemon
-
-
-def begin(daemon):
-    daemon.start()
-    harness.wait_for(lambda: all(os.path.exists(os.path.join(daemon.data_dir, name)) for name in KEYS))
-    return wait_until_ready(daemon)
-
-
-def begin_waiting(daemon):
-    """Starts it, where it does not serve yet."""
-    with open(daemon.log_path, "ab") as log:
-        daemon.process = subprocess.Popen(daemon.command(), stderr=log, stdin=subprocess.DEVNULL)
-    harness.wait_for(lambda: "waits:" in daemon.log(), PATIENCE)
-    return daemon
-
-
-def send(daemon, account, seed, count=200):
-    records = harness.generate("SMS", account, count, START, END, "--direction", "outbound", "--seed", str(seed))
-    answer = daemon.post_body(harness.encode(records, "ndjson"))
-    assert answer.status == 200, str(answer)
-    return {record["message_id"] for record in records}
-
-
-def stored(daemon, account):
-    pages = daemon.pages(account, product="SMS", direction="outbound", date_start=START, date_end=END)
-    return [record["message_id"] for page in pages for record in page["records"]]
-
-
-RANGE = {"product": "SMS", "direction": "outbound", "date_start": START, "date_end": END}
-
-
-def ask_for_report(daemon, account):
-    return reporting.create(daemon, account, **RANGE)["request_id"]
-
-
-def wait_for_report(daemon, account, request_id):
-    ended = reporting.wait(daemon, account, request_id, seconds=PATIENCE)
-    assert ended["request_status"] == "SUCCESS", ended
-    return ended
+assert cluster and server and front_end  # fixtures
 
 
 def test_schema_is_what_migrate_makes(server):

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * relay.c: see relay.h.
+ */
+#include "daemon/relay.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/health.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/key_file.h"
+#include "base/log.h"
+#include "forward/forward.h"
+#include "meta/shared_holder.h"
+
+#define END_US (5 * CLOCK_US_PER_SECOND)
+
+struct relay {
+	const struct config *config;
+	struct http_server *server;
+	struct forwarder *forwarder;
+	struct shared_holder_watch *watch;
+	char holder[SHARED_NAME_MAX]; /* its name; "" */
+	bool is_free;                 /* the catalog is */
+	bool may_try;
+	bool has_ended;
+	bool has_key;
+	uint8_t key[HTTP_RELAY_KEY_BYTES];
+	char problem[320]; /* why it cannot be forwarded to whoever holds the catalog; "" */
+};
+
+/* --- who holds the catalog --- */
+
+/* The key comes with the first start of the first front end, maybe after this one's. */
+static int load_key(struct relay *relay, struct error *err)
+{
+	if (relay->has_key)
+		return 0;
+	if (key_file_load(relay->config->data_dir, "cursor.key", relay->key, sizeof(relay->key), false, err) != 0)
+		return error_set(err, ERROR_INVALID, "%s/cursor.key is missing: copy it from another front end",
+		                 relay->config->data_dir);
+	relay->has_key = true;
+	return 0;
+}
+
+static void lead_to(struct relay *relay, const struct shared_holder *holder)
+{
+	struct error err = { .code = ERROR_NONE };
+	int result = load_key(relay, &err);
+
+	if (result == 0 && !holder->url[0])
+		result = error_set(&err, ERROR_INVALID, "the front end %.128s has no front_end_url", holder->name);
+	/* where it is forwarded to until then stays, while nobody has taken the place */
+	if (result == 0)
+		result = forwarder_lead_to(relay->forwarder, holder->name, holder->url, &err);
+	if (result != 0 && strncmp(relay->problem, err.message, sizeof(relay->problem) - 1) != 0)
+		log_error("forward", "%s", err.message);
+	relay->problem[0] = '\0';
+	if (result != 0)
+		snprintf(relay->problem, sizeof(relay->problem), "%s", err.message);
+	str_copy(relay->holder, sizeof(relay->holder), holder->name);
+}
+
+static void on_told(void *arg, const struct shared_holder *holder)
+{
+	struct relay *relay = arg;
+
+	if (relay->has_ended)
+		return;
+	if (holder->is_free && !relay->is_free)
+		forwarder_end_all(relay->forwarder); /* which may be stopped, or cut off, and not answer any more */
+	relay->is_free = holder->is_free;
+	relay->may_try |= holder->is_free;
+	if (!holder->is_free)
+		lead_to(relay, holder);
+}
+
+bool relay_may_try(struct relay *relay)
+{
+	bool may_try = relay->may_try;
+
+	relay->may_try = false;
+	return may_try;
+}
+
+/* --- what it answers --- */
+
+static void on_healthz(struct http_request *request, void *app)
+{
+	(void)app;
+	api_health_reply_alive(request);
+}
+
+/* What keeps requests from being forwarded; false if nothing does. */
+static bool find_reason(const struct relay *relay, char *why, size_t size)
+{
+	if (relay->problem[0] || relay->is_free || !relay->holder[0]) {
+		const char *missing = relay->watch ? shared_holder_why(relay->watch) : "";
+
+		snprintf(why, size, "%s",
+		         relay->problem[0] ? relay->problem :
+		         relay->is_free    ? "no front end holds the catalog" :
+		         missing[0]        ? missing :
+		                             "it is not known yet which front end holds the catalog");
+		return true;
+	}
+	return forwarder_is_cut_off(relay->forwarder, why, size);
+}
+
+static void on_readyz(struct http_request *request, void *app)
+{
+	const struct relay *relay = app;
+	char why[320];
+	bool is_ready = !find_reason(relay, why, sizeof(why));
+	struct buf body = { 0 };
+	struct json j = json_to(&body);
+
+	json_object_begin(&j);
+	json_key(&j, "ready");
+	json_bool(&j, is_ready);
+	json_member_str(&j, "role", STR_LITERAL("forwards"));
+	if (relay->holder[0] && !relay->is_free)
+		json_member_str(&j, "holder", str_from(relay->holder));
+	json_key(&j, "reasons");
+	json_array_begin(&j);
+	if (!is_ready)
+		json_str(&j, str_from(why));
+	json_array_end(&j);
+	json_object_end(&j);
+	http_reply_header(request, "Cache-Control", "no-store");
+	http_reply(request, is_ready ? 200 : 503, "application/json", &body);
+}
+
+static void on_any(struct http_request *request, void *app)
+{
+	struct relay *relay = app;
+	struct error err;
+
+	if (relay->has_ended || relay->is_free || relay->problem[0] || !relay->has_key) {
+		error_set(&err, ERROR_UNAVAILABLE, "forwarding: %s",
+		          relay->problem[0] ? relay->problem : "no front end holds the catalog");
+		http_reply_error(request, &err);
+	} else {
+		forwarder_take(relay->forwarder, request);
+	}
+}
+
+static const struct http_route routes[] = {
+	{ .method = HTTP_GET, .path = "/healthz", .handle = on_healthz },
+	{ .method = HTTP_GET, .path = "/readyz", .handle = on_readyz },
+	{ .path = HTTP_ANY_PATH, .body = HTTP_BODY_RAW, .handle = on_any },
+	{ 0 },
+};
+
+/* --- its life --- */
+
+struct http_server *relay_server(struct relay *relay)
+{
+	return relay->server;
+}
+
+void relay_end(struct relay *relay)
+{
+	relay->has_ended = true;
+	shared_holder_watch_free(relay->watch);
+	relay->watch = NULL;
+	forwarder_end_all(relay->forwarder);
+	http_server_drain(relay->server, END_US, NULL, NULL);
+}
+
+struct relay *relay_new(struct tasks *tasks, const struct config *config, const struct meta_shared_options *options,
+                        struct error *err)
+{
+	struct relay *relay = calloc(1, sizeof(*relay));
+
+	if (!relay) {
+		error_set(err, ERROR_NOMEM, "forwarding: out of memory");
+		return NULL;
+	}
+	relay->config = config;
+	relay->server = http_server_new(tasks, config, routes, relay, err);
+	if (relay->server)
+		relay->forwarder = forwarder_new(&(struct forwarder_options){ .base = options->base,
+		                                                              .ca_file = config->front_end_ca_file,
+		                                                              .key = relay->key },
+		                                 err);
+	if (relay->forwarder)
+		relay->watch = shared_holder_watch_new(options, on_told, relay, err);
+	if (relay->watch)
+		return relay;
+	relay_free(relay);
+	return NULL;
+}
+
+void relay_free(struct relay *relay)
+{
+	if (!relay)
+		return;
+	shared_holder_watch_free(relay->watch);
+	http_server_free(relay->server);
+	forwarder_free(relay->forwarder);
+	free(relay);
+}

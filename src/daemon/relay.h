@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * relay.h: what a front end is while another one holds the catalog: it listens, and forwards what is asked of it to that one.
+ *
+ * It answers /healthz and /readyz itself. Which front end holds the catalog, it asks PostgreSQL, and where that does not
+ * answer, the one of before is taken for it. When nobody holds the catalog, the relay says so (relay_may_try), and what cannot
+ * be forwarded gets 503 with Retry-After until a front end has taken the place; if that is this one, its server takes
+ * the relay's sockets over (http_server_take_listeners), so that no connection is refused.
+ */
+#ifndef CDRD_DAEMON_RELAY_H
+#define CDRD_DAEMON_RELAY_H
+
+#include "base/config.h"
+#include "base/task.h"
+#include "http/http.h"
+#include "meta/shared_catalog.h"
+
+struct relay;
+
+/* The options are as of shared_holder_watch_new. Nobody listens yet. NULL with *err. */
+MUST_CHECK struct relay *relay_new(struct tasks *tasks, const struct config *config,
+                                   const struct meta_shared_options *options, struct error *err);
+
+/* Ends all that is under way. Does nothing on NULL. */
+void relay_free(struct relay *relay);
+
+/* For listening, and for the sockets. */
+struct http_server *relay_server(struct relay *relay);
+
+/* Has it been said since this was last asked that nobody holds the catalog? */
+bool relay_may_try(struct relay *relay);
+
+/* Another one serves in its place: what is under way gets 503, and open connections end with it. */
+void relay_end(struct relay *relay);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * forwarder.c: where requests go. See forward.h; handing_on.c has a request's way there and back.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "config.h"
+#include "forward/forwarder_private.h"
+
+#define CONNECT_MS 2000L
+#define KEPT_CONNECTIONS 64L
+#define KEPT_SECONDS 5L /* less than idle_timeout: a connection that is used again is not about to be closed */
+
+/* The host and port after the scheme; NULL if there are none. */
+static const char *host_of(const char *url)
+{
+	static const char *const schemes[] = { "http://", "https://" };
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (strncmp(url, schemes[i], strlen(schemes[i])) == 0 && host_port_of(url + strlen(schemes[i])))
+			return url + strlen(schemes[i]);
+	return NULL;
+}
+
+int forward_check_url(const char *setting, const char *url, struct error *err)
+{
+	if (host_of(url))
+		return 0;
+	return error_set(
+		err, ERROR_INVALID,
+		"%s: \"%.128s\" is not http://host:port or https://host:port, where a front end is reached by the "
+		"others",
+		setting, url);
+}
+
+static struct error nomem(void)
+{
+	struct error err;
+
+	error_set(&err, ERROR_NOMEM, "forwarding: out of memory");
+	return err;
+}
+
+struct forwarder *forwarder_new(const struct forwarder_options *options, struct error *err)
+{
+	struct forwarder *forwarder = calloc(1, sizeof(*forwarder));
+
+	if (!forwarder) {
+		*err = nomem();
+		return NULL;
+	}
+	forwarder->options = *options;
+	LIST_INIT(&forwarder->forwards);
+	forwarder->loop = curl_loop_new(options->base, forward_ended, err);
+	if (forwarder->loop && forward_looks_begin(forwarder, err) == 0) {
+		curl_loop_keep(forwarder->loop, KEPT_CONNECTIONS);
+		return forwarder;
+	}
+	forwarder_free(forwarder);
+	return NULL;
+}
+
+void forwarder_free(struct forwarder *forwarder)
+{
+	if (!forwarder)
+		return;
+	forwarder_end_all(forwarder);
+	forward_looks_end(forwarder);
+	curl_loop_free(forwarder->loop);
+	free(forwarder);
+}
+
+void forward_set_target(const struct forwarder *forwarder, CURL *easy, struct curl_slist *connect_to)
+{
+	curl_easy_setopt(easy, CURLOPT_URL, forwarder->target.url);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to);
+	curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEPT_SECONDS);
+	curl_loop_set_trust(easy, forwarder->options.ca_file);
+}
+
+void forwarder_end_all(struct forwarder *forwarder)
+{
+	struct forward *forward;
+
+	while ((forward = LIST_FIRST(&forwarder->forwards)))
+		forward_fail(forward, "another front end is about to take its place");
+}
+
+int forwarder_lead_to(struct forwarder *forwarder, const char *name, const char *url, struct error *err)
+{
+	struct forward_target target = { .name = "" };
+	const char *host;
+
+	if (strcmp(forwarder->target.name, name) == 0 && strcmp(forwarder->target.url, url) == 0)
+		return 0;
+	forwarder_end_all(forwarder);
+	snprintf(target.name, sizeof(target.name), "%s", name);
+	snprintf(target.url, sizeof(target.url), "%s", url);
+	forwarder->target = (struct forward_target){ .name = "" };
+	forwarder->unreached[0] = '\0';
+	host = host_of(target.url);
+	if (url[0] && (!host ? forward_check_url("front_end_url", url, err) :
+	                       host_resolve("front_end_url", host, target.connect_to, err)) != 0)
+		return -1;
+	forwarder->target = target;
+	if (url[0])
+		log_info("forward", "requests go to the front end %s at %s", name, url);
+	forward_look_now(forwarder);
+	return 0;
+}
+
+bool forwarder_is_cut_off(const struct forwarder *forwarder, char *why, size_t size)
+{
+	if (!forwarder->target.url[0])
+		snprintf(why, size, "it is not known where to");
+	else
+		snprintf(why, size, "%s", forwarder->unreached);
+	return why[0] != '\0';
+}

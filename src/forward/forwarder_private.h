@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * forwarder_private.h: of the files of forward/.
+ */
+#ifndef CDRD_FORWARD_FORWARDER_PRIVATE_H
+#define CDRD_FORWARD_FORWARDER_PRIVATE_H
+
+#include <curl/curl.h>
+#include <sys/queue.h>
+
+#include "base/curl_loop.h"
+#include "base/host_address.h"
+#include "forward/answer_head.h"
+#include "forward/forward.h"
+
+/* Where requests go. */
+struct forward_target {
+	char name[FORWARD_NAME_MAX];
+	char url[HOST_NAME_MAX_LEN + 16]; /* without a slash at its end; "": nowhere */
+	char connect_to[HOST_CONNECT_TO_SIZE];
+};
+
+/* A request that is handed on. */
+struct forward {
+	LIST_ENTRY(forward) link;
+	struct forwarder *forwarder;
+	struct http_request *request; /* until its answer begins */
+	struct http_outlet *outlet;   /* of an answer that has begun, until its end */
+	CURL *easy;
+	struct curl_slist *headers, *connect_to;
+	struct event *end;             /* ends the transfer from the loop, where libcurl may not be told to */
+	struct buf body;               /* of the request, not handed on yet */
+	bool has_body, body_has_ended; /* all of it has come */
+	bool upload_waits;             /* libcurl waits for more of it */
+	struct answer_head head;
+	uint64_t left; /* of the answer's body */
+	char problem[CURL_ERROR_SIZE];
+};
+
+struct forwarder {
+	struct forwarder_options options;
+	struct forward_target target;
+	struct curl_loop *loop;
+	LIST_HEAD(, forward) forwards;
+
+	/* looking whether it is reached: reached.c */
+	struct curl_loop *looks;
+	CURL *look; /* under way; or NULL */
+	struct curl_slist *look_to;
+	struct event *look_again;
+	char look_problem[CURL_ERROR_SIZE];
+	char unreached[FORWARD_NAME_MAX]; /* why; "" */
+};
+
+/* What transfers to the target have in common. */
+void forward_set_target(const struct forwarder *forwarder, CURL *easy, struct curl_slist *connect_to);
+
+/* handing_on.c: a transfer has ended; `arg` is the forward. */
+void forward_ended(void *arg, CURL *easy, CURLcode code);
+void forward_fail(struct forward *forward, const char *why);
+
+/* reached.c */
+MUST_CHECK int forward_looks_begin(struct forwarder *forwarder, struct error *err);
+void forward_look_now(struct forwarder *forwarder);
+void forward_looks_end(struct forwarder *forwarder);
+
+#endif

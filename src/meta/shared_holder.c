@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * shared_holder.c: see shared_holder.h.
+ */
+#include "meta/shared_holder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "meta/shared_catalog_private.h"
+
+#define ASK_EVERY_US (CLOCK_US_PER_SECOND / 2)
+
+struct shared_holder_watch {
+	struct postgresql *postgresql;
+	struct event *ask;
+	struct shared_holder holder;
+	bool is_asking, is_answered;
+	void (*told)(void *arg, const struct shared_holder *holder);
+	void *arg;
+};
+
+static int take_holder(void *arg, const struct str *values, int count, struct error *err)
+{
+	struct shared_holder_watch *watch = arg;
+
+	if (count != 3)
+		return error_set(err, ERROR_CORRUPT, "PostgreSQL: %d columns, 3 expected", count);
+	snprintf(watch->holder.name, sizeof(watch->holder.name), "%.*s", STR_ARGS(values[0]));
+	snprintf(watch->holder.url, sizeof(watch->holder.url), "%.*s", STR_ARGS(values[1]));
+	watch->holder.is_free = values[2].len == 1 && values[2].p[0] == 1;
+	watch->is_answered = true;
+	return 0;
+}
+
+static void on_asked(void *arg, const struct error *err)
+{
+	struct shared_holder_watch *watch = arg;
+
+	watch->is_asking = false;
+	if (!err && watch->is_answered)
+		watch->told(watch->arg, &watch->holder);
+}
+
+static void on_ask(evutil_socket_t fd, short what, void *arg)
+{
+	struct shared_holder_watch *watch = arg;
+	struct postgresql_statement statement =
+		SHARED_STATEMENT("SELECT holder_name, holder_url, holder = '' OR holder_until < clock_timestamp() "
+	                         "FROM cdrd_catalog");
+
+	(void)fd;
+	(void)what;
+	if (watch->is_asking)
+		return;
+	statement.row = take_holder;
+	statement.arg = watch;
+	watch->is_answered = false;
+	watch->is_asking = postgresql_send(watch->postgresql, &statement, on_asked, watch) != 0;
+}
+
+struct shared_holder_watch *shared_holder_watch_new(const struct meta_shared_options *options,
+                                                    void (*told)(void *arg, const struct shared_holder *holder),
+                                                    void *arg, struct error *err)
+{
+	struct shared_holder_watch *watch = calloc(1, sizeof(*watch));
+	struct timeval every = clock_timeval(ASK_EVERY_US);
+
+	if (!watch) {
+		error_set(err, ERROR_NOMEM, "catalog: out of memory");
+		return NULL;
+	}
+	watch->told = told;
+	watch->arg = arg;
+	watch->postgresql = shared_new_connection(options, NULL, err);
+	if (watch->postgresql && postgresql_watch(watch->postgresql, options->base, err) == 0) {
+		watch->ask = event_new(options->base, -1, EV_PERSIST, on_ask, watch);
+		if (watch->ask && event_add(watch->ask, &every) == 0)
+			return watch;
+		error_set(err, ERROR_NOMEM, "catalog: out of memory");
+	}
+	shared_holder_watch_free(watch);
+	return NULL;
+}
+
+const char *shared_holder_why(const struct shared_holder_watch *watch)
+{
+	return postgresql_why(watch->postgresql);
+}
+
+void shared_holder_watch_free(struct shared_holder_watch *watch)
+{
+	if (!watch)
+		return;
+	if (watch->ask)
+		event_free(watch->ask);
+	postgresql_free(watch->postgresql);
+	free(watch);
+}
