@@ -166,7 +166,7 @@ static void on_relay_drained(void *arg)
 static void end_waiting(struct daemon *d)
 {
 	if (d->relay)
-		http_server_drain(relay_server(d->relay), DRAIN_US, on_relay_drained, d);
+		relay_drain(d->relay, DRAIN_US, on_relay_drained, d);
 	else
 		d->ends_waiting = true;
 }

@@ -161,11 +161,24 @@ struct http_server *relay_server(struct relay *relay)
 	return relay->server;
 }
 
-void relay_end(struct relay *relay)
+/* It asks for its turn no more. */
+static void end_asking(struct relay *relay)
 {
 	relay->has_ended = true;
+	relay->may_try = false;
 	shared_holder_watch_free(relay->watch);
 	relay->watch = NULL;
+}
+
+void relay_drain(struct relay *relay, int64_t timeout_us, void (*done)(void *arg), void *arg)
+{
+	end_asking(relay);
+	http_server_drain(relay->server, timeout_us, done, arg);
+}
+
+void relay_end(struct relay *relay)
+{
+	end_asking(relay);
 	forwarder_end_all(relay->forwarder);
 	http_server_drain(relay->server, END_US, NULL, NULL);
 }

@@ -30,6 +30,10 @@ struct http_server *relay_server(struct relay *relay);
 /* Has it been said since this was last asked that nobody holds the catalog? */
 bool relay_may_try(struct relay *relay);
 
+/* It is to end without having had its turn, and tries no more: calls done(arg) when what is under way is answered, or after
+ * `timeout_us`. */
+void relay_drain(struct relay *relay, int64_t timeout_us, void (*done)(void *arg), void *arg);
+
 /* Another one serves in its place: what is under way gets 503, and open connections end with it. */
 void relay_end(struct relay *relay);
 

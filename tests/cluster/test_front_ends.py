@@ -299,6 +299,26 @@ def test_front_end_that_forwards_can_be_killed_and_ended(pair):
     run_through([holder, other], account, fail)
 
 
+def test_front_end_that_ends_answers_what_is_under_way_and_takes_no_turn(pair):
+    holder, other = pair
+    account = holder.new_account()
+    body = harness.encode(harness.generate("SMS", account, BATCH, START, END, "--direction", "outbound"), "ndjson")
+    with contextlib.closing(socket.create_connection(("127.0.0.1", other.port), timeout=60)) as client:
+        head = (f"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: {len(body)}\r\n"
+                f"Expect: 100-continue\r\nAuthorization: {harness.basic(*harness.PRODUCER)}\r\n\r\n")
+        client.sendall(head.encode())
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(body[:1000])
+        other.process.send_signal(signal.SIGTERM)
+        harness.wait_for(lambda: "SIGTERM: ending" in other.log(), PATIENCE)
+        client.sendall(body[1000:])
+        assert client.recv(12) == b"HTTP/1.1 200"
+    assert other.process.wait(PATIENCE) == 0
+    other.process = None
+    assert len(stored(holder, account)) == BATCH
+    assert "serves what is in" not in other.log()
+
+
 def test_slow_clients_and_many_of_them_are_served(pair):
     """Reports that are read slowly, from many clients at once, are whole."""
     holder, other = pair
