@@ -83,7 +83,7 @@ def test_the_rules_are_valid():
 
 
 def test_the_containers_name_files_that_there_are_and_install_what_the_build_needs(tmp_path):
-    """No engine runs where the tests do: what can be seen without one."""
+    """What can be seen without an engine; test_container.py has the image built."""
     folder = os.path.join(TOP, "etc", "container")
     for path in re.findall(r"- (\.\.?/[^:]+):", read(folder, "compose.yaml")):
         assert os.path.exists(os.path.join(folder, path)), path
