@@ -124,6 +124,17 @@ def test_filters_let_the_same_pass(both, product):
         assert sum(group["count"] for group in summary["groups"]) == sum(page["items_count"] for page in pages), filters
 
 
+@pytest.mark.parametrize("product", ["SMS", "VOICE-CALL"])
+def test_records_are_found_by_each_of_their_ids(both, product):
+    for column in both.daemons[1].ctl("products", product)["lookup"]:
+        for account in both.accounts:
+            ids = {record[column] for record in both.records
+                   if record["product"] == product and record["account_id"] == account.id and record.get(column)}
+            some = ",".join([*sorted(ids)[:15], "00000000-0000-4000-8000-000000000000"])
+            found = both.ask("/v2/reports/records", product=product, id=some, account_id=account.id)
+            assert found["items_count"] >= len(some.split(",")) - 1 > 0, (column, account)
+
+
 def test_range_may_begin_and_end_anywhere(both):
     for start, end in (("1970-01-01T00:00:00Z", "1980-01-01T00:00:00Z"), ("2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z"),
                        ("2026-10-25T00:17:31.5Z", "2026-10-25T03:02:01Z"), ("2145-01-01T00:00:00Z", "2155-01-01T00:00:00Z")):
