@@ -41,7 +41,17 @@ static int erasing_step(void *arg, int64_t deadline_us, bool *done, struct error
 	if (result != 0)
 		admin_reply_log(job->job.reply, "a number erased in part from account %s: %s", job->account,
 		                err->message);
+	else
+		job->job.waits = erasure_waits(job->erasure);
 	return result;
+}
+
+static void on_ready(void *arg)
+{
+	struct erasing *job = arg;
+
+	if (job->job.waits) /* two things may be waited for */
+		admin_job_go_on(&job->job);
 }
 
 static void write_progress(void *arg, struct json *j)
@@ -142,6 +152,8 @@ void admin_erase(const struct admin_context *context, const struct args *args, s
 	struct erasure_request request = request_of(args, reply);
 	struct error err;
 
+	request.on_ready = on_ready;
+	request.arg = job;
 	if (job)
 		job->number = strdup(request.number);
 	if (job && job->number)

@@ -183,7 +183,7 @@ static int step_records(struct closing *closing, int64_t deadline_us, int64_t *p
 			ingest_fail(closing->context.ingest, err);
 		return -1;
 	}
-	if (dirty && ingest_commit(closing->context.ingest, err) != 0)
+	if (dirty && ingest_commit_own(closing->context.ingest, err) != 0)
 		return -1;
 	*pause_us = purge_waits(closing->purge) ? LOOK_FIRST_US : 0;
 	return done ? end_account(closing, err) : 0;

@@ -78,6 +78,8 @@ static int begin(struct erasure *erasure, const struct erasure_request *request,
 		.owners = &parent.key,
 		.owners_count = found.parent[0] != '\0',
 		.number = str_from(request->number),
+		.on_ready = request->on_ready,
+		.arg = request->arg,
 	};
 	struct erased_entry entry = { .erased_us = store_clock_stamp_us(store), .uid = request->uid };
 	entry.until_us = request->lasting ? ERASED_LASTS : entry.erased_us;
@@ -155,10 +157,17 @@ static int run_slice(struct erasure *erasure,
 				ingest_fail(erasure->context.ingest, err);
 			return -1;
 		}
-		if (dirty && ingest_commit(erasure->context.ingest, err) != 0)
+		if (dirty && ingest_commit_own(erasure->context.ingest, err) != 0)
 			return -1;
-	} while (dirty && !*done && clock_monotonic_us() < deadline_us);
+		if (dirty && ingest_ends_later(erasure->context.ingest))
+			ingest_commit_held(erasure->context.ingest, true);
+	} while (dirty && !*done && !erase_waits(erasure->erase) && clock_monotonic_us() < deadline_us);
 	return 0;
+}
+
+bool erasure_waits(const struct erasure *erasure)
+{
+	return erasure->stage == STAGE_RECORDS && erase_waits(erasure->erase);
 }
 
 static int step_records(struct erasure *erasure, int64_t deadline_us, struct error *err)
@@ -308,7 +317,8 @@ int erasure_step(struct erasure *erasure, int64_t deadline_us, bool *done, struc
 
 	do
 		result = step(erasure, deadline_us, err);
-	while (result == 0 && erasure->stage != STAGE_DONE && clock_monotonic_us() < deadline_us);
+	while (result == 0 && erasure->stage != STAGE_DONE && !erasure_waits(erasure) &&
+	       clock_monotonic_us() < deadline_us);
 	*done = result == 0 && erasure->stage == STAGE_DONE;
 	return result;
 }

@@ -39,8 +39,10 @@ struct erasure_request {
 	const char *account;
 	bool subaccounts;
 	const char *number;
-	bool lasting; /* also future records */
-	uint32_t uid; /* user id of the requester */
+	bool lasting;                /* also future records */
+	uint32_t uid;                /* user id of the requester */
+	void (*on_ready)(void *arg); /* what erasure_waits for may be there; from the loop; may free it */
+	void *arg;
 };
 
 /*
@@ -61,6 +63,9 @@ void erasure_free(struct erasure *erasure);
 
 /* Works until about `deadline_us`, commits included. */
 MUST_CHECK int erasure_step(struct erasure *erasure, int64_t deadline_us, bool *done, struct error *err);
+
+/* Has the last step nothing to do before on_ready is called? */
+bool erasure_waits(const struct erasure *erasure);
 
 struct erasure_counts {
 	struct erase_counts records;

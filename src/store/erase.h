@@ -11,6 +11,8 @@
  *	            sealed runs   that hold the number, in deleted rows too, are rewritten (seal_begin_change)
  *	            the file      is rewritten, as free pages still hold what was there (repack.h)
  *
+ * In a cluster, its servers are asked for such records first (cluster_erase.h); days are those of the daemon's own.
+ *
  * then all of it once more, to see that nothing is left. What arrives meanwhile is found by that or, if it comes still
  * later, is a new record. A crash leaves a part of the records erased: erasing again does the rest, and files that were
  * still to be rewritten are, from the next start on.
@@ -36,6 +38,9 @@ struct erase_scope {
 	const struct account_key *owners;
 	size_t owners_count;
 	struct str number;
+	void (*on_ready)(
+		void *arg); /* what erase_waits for may be there; from the loop; may free it; or NULL: it is asked */
+	void *arg;
 };
 
 /* One at a time: ERROR_CONFLICT. */
@@ -54,6 +59,9 @@ void erase_free(struct erase *erase);
  */
 #define ERASE_PASSES_MAX 5
 MUST_CHECK int erase_step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err);
+
+/* Has the last step nothing to do before on_ready is called? */
+bool erase_waits(const struct erase *erase);
 
 struct erase_counts {
 	uint64_t records;     /* erased, of all passes */

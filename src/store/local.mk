@@ -37,6 +37,7 @@ libcdrd_a_SOURCES += \
 	src/store/cluster/cluster_chunk.c src/store/cluster/cluster_chunk.h \
 	src/store/cluster/cluster_commit.c \
 	src/store/cluster/cluster_engine.c \
+	src/store/cluster/cluster_erase.c src/store/cluster/cluster_erase.h src/store/cluster/cluster_eraser.h \
 	src/store/cluster/cluster_find.c \
 	src/store/cluster/cluster_give.c \
 	src/store/cluster/cluster_migrate.c \

@@ -180,3 +180,39 @@ def test_more_groups_than_allowed_are_refused(both):
     answers = [daemon.get("/v2/reports/summary", params, both.parent) for daemon in both.daemons]
     assert [answer.status for answer in answers] == [422, 422], answers
     assert answers[0].json()["invalid_parameters"] == answers[1].json()["invalid_parameters"]
+
+
+def rows_with(cluster, daemon, number):
+    """Versions in any server's tables that hold the number."""
+    database, count = "cdrd", 0
+    for server in cluster.servers.values():
+        for product in daemon.products():
+            columns = [column["name"] for column in product["columns"] if column["kind"] == "number"]
+            if columns and not product["own"]:
+                table = product["name"].lower().replace("-", "_")
+                holds = " OR ".join(f"position(f_{name}, '{number}') > 0" for name in columns)
+                count += int(server.query(f"SELECT count() FROM {database}.{table} WHERE {holds} OR position(line, '{number}') > 0"))
+    return count
+
+
+def test_a_number_is_erased_from_the_same_records(both, cluster):
+    """From all versions of them, also of places that they have left; and whoever follows changes is told alike."""
+    for daemon in both.daemons:  # some leave a place when they get the number
+        daemon.post_cdrs([{**record, "from": "31665721611", "date_received": record["date_received"][:11] + "03:03:03Z"}
+                          for record in both.records[:40] if record["product"] == "SMS"])
+    assert rows_with(cluster, both.daemons[0], "31665721611") > 0
+    erased = [daemon.ctl("erase", "--account", both.parent.id, "--number", "31665721611", "--subaccounts") for daemon in both.daemons]
+    assert all(receipt["nothing_left"] for receipt in erased)
+    assert erased[0]["records"] == erased[1]["records"] > 0
+    assert erased[0]["accounts"] == erased[1]["accounts"]
+    assert rows_with(cluster, both.daemons[0], "31665721611") == 0
+    for product in ("SMS", "VOICE-CALL"):
+        more = {"direction": "outbound", "include_message": "true"} if product == "SMS" else {}
+        for account in both.accounts:
+            both.ask("/v2/reports/records", product=product, date_start=START, date_end=END, account_id=account.id, **more)
+        both.ask("/v2/reports/summary", product=product, group_by="status", **RANGE)
+        in_cluster, in_lmdb = (sorted(map(str, feed(daemon, both.parent, product))) for daemon in both.daemons)
+        assert in_cluster == in_lmdb
+    for daemon in both.daemons:
+        assert [item for item in daemon.ctl("find", "--number", "31665721611")["found"] if item["kind"] == "record" and item["product"] != "REPORTS-USAGE"] == []
+        assert daemon.ctl("erase", "--account", both.parent.id, "--number", "31665721611", "--subaccounts")["records"] == 0

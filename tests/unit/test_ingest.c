@@ -573,6 +573,72 @@ START_TEST(late_rejection_is_told_and_kept)
 }
 END_TEST
 
+static bool count_any(void *arg, const struct quarantine_entry *entry)
+{
+	(void)entry;
+	*(int *)arg += 1;
+	return true;
+}
+
+static int quarantined(void)
+{
+	int entries = 0;
+
+	ASSERT_OK(quarantine_each(f.meta, 0, count_any, &entries, &err));
+	return entries;
+}
+
+/* Any other change of the catalog would commit it before its neighbours are stored. */
+START_TEST(late_commit_keeps_what_was_rejected_and_nothing_before_does)
+{
+	struct outcome outcome;
+
+	open_batch(&outcome);
+	feed_sms(&outcome, "a", "delivered");
+	feed(&outcome, "{\"product\":\"SMS\"}\n");
+	ASSERT_OK(meta_set_number(f.meta, "any", 1, &err));
+	ck_assert_int_eq(quarantined(), 0);
+	finish(&outcome);
+	await(&outcome);
+	assert_counts(&outcome, 1, 0, 0, 1);
+	ck_assert_int_eq(quarantined(), 1);
+}
+END_TEST
+
+START_TEST(late_source_that_is_given_up_leaves_nothing_in_quarantine)
+{
+	struct outcome source, other;
+
+	config.commit_delay = 0;
+	open_batch(&source);
+	ingest_batch_hold(source.batch);
+	feed(&source, "{\"product\":\"SMS\"}\n");
+	open_batch(&other);
+	feed(&other, "{\"product\":\"MMS?\"}\n");
+	ingest_batch_abandon(source.batch);
+	finish(&other);
+	await(&other);
+	ck_assert_int_eq(quarantined(), 1);
+}
+END_TEST
+
+START_TEST(late_commit_that_fails_keeps_nothing_of_what_was_rejected)
+{
+	struct outcome outcome;
+
+	config.commit_delay = 0;
+	open_batch(&outcome);
+	feed_sms(&outcome, "a", "delivered");
+	feed(&outcome, "{\"product\":\"SMS\"}\n");
+	finish(&outcome);
+	late_engine_fail_commit();
+	await(&outcome);
+	ck_assert_int_eq(outcome.code, ERROR_IO);
+	assert_counts(&outcome, 0, 0, 0, 0);
+	ck_assert_int_eq(quarantined(), 0);
+}
+END_TEST
+
 /* Runs the loop until a commit is under way. */
 static void await_commit(void)
 {
@@ -1293,6 +1359,9 @@ Suite *suite_ingest(void)
 	tcase_add_test(late, abandoned_batch_is_not_answered_and_its_records_are_committed);
 	tcase_add_test(late, empty_body_is_answered);
 	tcase_add_test(late, late_rejection_is_told_and_kept);
+	tcase_add_test(late, late_commit_keeps_what_was_rejected_and_nothing_before_does);
+	tcase_add_test(late, late_source_that_is_given_up_leaves_nothing_in_quarantine);
+	tcase_add_test(late, late_commit_that_fails_keeps_nothing_of_what_was_rejected);
 	tcase_add_test(late, late_failure_of_a_commit_fails_what_was_put_meanwhile_too);
 	tcase_add_test(late, records_put_while_a_commit_is_under_way_wait_for_the_next);
 	tcase_add_test(late, batch_may_go_while_its_records_are_on_their_way);

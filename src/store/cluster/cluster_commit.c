@@ -102,6 +102,7 @@ void cluster_end_commit(struct cluster *cluster, const struct error *err)
 	}
 	INVARIANT(TAILQ_EMPTY(&cluster->chunks) && TAILQ_EMPTY(&cluster->looking) && TAILQ_EMPTY(&cluster->gathered));
 	cluster->store->commits_failed = 0;
+	cluster->commits++;
 	cluster->first_unstored = 0;
 	cluster->uncommitted = 0;
 	if (cluster->store->uncommitted == 0)
@@ -249,8 +250,8 @@ void cluster_commit(struct cluster *cluster, store_commit_fn done, void *arg)
 		done(arg, &err);
 		return;
 	}
-	if (cluster->uncommitted == 0 && TAILQ_EMPTY(&cluster->gathered) && TAILQ_EMPTY(&cluster->looking) &&
-	    TAILQ_EMPTY(&cluster->chunks)) {
+	if (!cluster_has_waiting(cluster)) {
+		cluster->commits++;
 		done(arg, NULL);
 		return;
 	}

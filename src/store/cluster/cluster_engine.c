@@ -512,6 +512,11 @@ static bool may_have_changes(const struct store *store, const struct catalog_pro
 	return store_days_engine.may_have_changes(store, product, account, since);
 }
 
+static struct erase *erase(struct store *store, const struct erase_scope *scope, struct error *err)
+{
+	return store_days_engine.erase(store, scope, err);
+}
+
 static const int32_t *days(const struct store *store, size_t *count)
 {
 	return store_days_engine.days(store, count);
@@ -563,6 +568,7 @@ const struct store_ops store_cluster_engine = {
 	.aggregate = aggregate,
 	.changes = changes,
 	.may_have_changes = may_have_changes,
+	.erase = erase,
 	.days = days,
 	.remove_days_before = remove_days_before,
 };

@@ -24,6 +24,7 @@
 #include "clickhouse/schema.h"
 #include "store/blocks/lines.h"
 #include "store/days_store.h"
+#include "store/cluster/cluster_eraser.h"
 
 #define CLUSTER_GATHERED_MAX 50000                /* records that are looked up in one go */
 #define CLUSTER_GATHERED_BYTES ((size_t)32 << 20) /* the same, of their values */
@@ -104,6 +105,8 @@ struct cluster_put {
 	int64_t time_us;
 	struct store_versions versions;
 	bool has_versions;
+	bool is_erasure;                     /* what is known of the record is put anew, */
+	const struct cluster_eraser *eraser; /* without this number; NULL: nobody waits for that any more */
 	store_put_fn done;
 	void *arg;
 	size_t len;
@@ -180,6 +183,7 @@ struct cluster {
 	/* a commit */
 	store_commit_fn commit_done;
 	void *commit_arg;
+	uint64_t commits; /* that have succeeded */
 	bool inserts;
 	struct clickhouse_query *insert; /* or NULL: between two */
 	bool verifies;
@@ -211,6 +215,21 @@ MUST_CHECK int cluster_refuse(const struct cluster *cluster, struct error *err);
 
 void cluster_put(struct cluster *cluster, const struct record *record, int64_t time_us,
                  const struct store_versions *versions, store_put_fn done, void *arg);
+
+/* Puts the record of this day and id without the number, as it is then, if it holds it: STORE_UPDATED, otherwise
+ * STORE_DUPLICATE. `eraser` must live until `done`, or until cluster_forget_erasing, after which that is not called. */
+void cluster_put_erased(struct cluster *cluster, const struct record *record, int64_t time_us,
+                        const struct cluster_eraser *eraser, store_put_fn done, void *arg);
+void cluster_forget_erasing(struct cluster *cluster, const struct cluster_eraser *eraser);
+
+/* Does anything wait for a commit? */
+bool cluster_has_waiting(const struct cluster *cluster);
+
+/* What cluster->commits will be when all is committed that has been put. */
+static inline uint64_t cluster_commits_to_come(const struct cluster *cluster)
+{
+	return cluster->commits + (cluster->commit_done ? 2 : 1);
+}
 
 /* Begins to look up what is gathered, unless something is under way. */
 void cluster_look_up(struct cluster *cluster);

@@ -298,6 +298,34 @@ static int meet(struct cluster *cluster, const struct cluster_put *put, struct c
 	return status;
 }
 
+/* The record as it is known, without the number. */
+static int erase_known(struct cluster *cluster, const struct cluster_put *put, const struct record *record,
+                       enum store_put_result *result, struct error *err)
+{
+	struct cluster_known *known = find_in_day(cluster, put, record, clock_day_of(put->time_us));
+	struct buf copy = { 0 };
+	struct record erased;
+	uint64_t seq;
+	int status = 0;
+
+	*result = STORE_DUPLICATE;
+	if (!put->eraser || !known)
+		return 0;
+	/* what is known may be freed while the record is written */
+	buf_add(&copy, known->row, known->len);
+	if (copy.failed)
+		status = error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
+	else
+		status = record_unpack(&erased, known->product, buf_str(&copy), &seq, err);
+	if (status == 0 && put->eraser->change(put->eraser->arg, &erased)) {
+		*result = STORE_UPDATED;
+		record_set_account_key(&erased, &put->account);
+		status = change(cluster, put, known, &erased, known->time_us, err);
+	}
+	buf_free(&copy);
+	return status;
+}
+
 static int apply(struct cluster *cluster, const struct cluster_put *put, enum store_put_result *result,
                  struct error *err)
 {
@@ -307,6 +335,8 @@ static int apply(struct cluster *cluster, const struct cluster_put *put, enum st
 	if (record_unpack(&record, put->product, (struct str){ put->row, put->len }, &seq, err) != 0)
 		return -1;
 	record_set_account_key(&record, &put->account);
+	if (put->is_erasure)
+		return erase_known(cluster, put, &record, result, err);
 	struct cluster_known *known = find_known(cluster, put, &record);
 
 	*result = STORE_ACCEPTED;
@@ -588,8 +618,9 @@ static struct cluster_put *put_new(struct cluster *cluster, const struct record 
 	return put;
 }
 
-void cluster_put(struct cluster *cluster, const struct record *record, int64_t time_us,
-                 const struct store_versions *versions, store_put_fn done, void *arg)
+static void begin(struct cluster *cluster, const struct record *record, int64_t time_us,
+                  const struct store_versions *versions, const struct cluster_eraser *eraser, store_put_fn done,
+                  void *arg)
 {
 	size_t waits = cluster->gathered_bytes + cluster->next_bytes + cluster->chunk_bytes + cluster->known_bytes;
 	struct cluster_put *put = NULL;
@@ -606,6 +637,8 @@ void cluster_put(struct cluster *cluster, const struct record *record, int64_t t
 		done(arg, STORE_ACCEPTED, &err);
 		return;
 	}
+	put->is_erasure = eraser != NULL;
+	put->eraser = eraser;
 	put->done = done;
 	put->arg = arg;
 	if (cluster->commit_done) {
@@ -621,7 +654,48 @@ void cluster_put(struct cluster *cluster, const struct record *record, int64_t t
 		event_active(cluster->turn, EV_TIMEOUT, 0);
 }
 
+void cluster_put(struct cluster *cluster, const struct record *record, int64_t time_us,
+                 const struct store_versions *versions, store_put_fn done, void *arg)
+{
+	begin(cluster, record, time_us, versions, NULL, done, arg);
+}
+
+void cluster_put_erased(struct cluster *cluster, const struct record *record, int64_t time_us,
+                        const struct cluster_eraser *eraser, store_put_fn done, void *arg)
+{
+	begin(cluster, record, time_us, NULL, eraser, done, arg);
+}
+
+bool cluster_has_waiting(const struct cluster *cluster)
+{
+	return cluster->uncommitted > 0 || !TAILQ_EMPTY(&cluster->gathered) || !TAILQ_EMPTY(&cluster->looking) ||
+	       !TAILQ_EMPTY(&cluster->next) || !TAILQ_EMPTY(&cluster->chunks);
+}
+
 /* --- the end of it --- */
+
+static void ignore_put(void *arg, enum store_put_result result, const struct error *err)
+{
+	(void)arg;
+	(void)result;
+	(void)err;
+}
+
+void cluster_forget_erasing(struct cluster *cluster, const struct cluster_eraser *eraser)
+{
+	struct cluster_puts *const queues[] = { &cluster->gathered, &cluster->looking, &cluster->next };
+
+	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++) {
+		struct cluster_put *put;
+
+		TAILQ_FOREACH(put, queues[i], link) {
+			if (put->eraser != eraser)
+				continue;
+			put->eraser = NULL;
+			put->done = ignore_put;
+		}
+	}
+}
 
 static void end_puts(struct cluster_puts *puts, const struct error *err)
 {

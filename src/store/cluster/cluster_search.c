@@ -14,9 +14,8 @@
 
 struct cluster_search {
 	struct cluster *cluster;
-	bool has_account;
-	struct account_key account;
-	struct str number;
+	struct cluster_search_scope scope;
+	struct buf accounts; /* of the shard, unless all are searched */
 	cluster_search_fn fn;
 	void (*on_ready)(void *arg);
 	void *arg;
@@ -40,6 +39,7 @@ void cluster_search_free(struct cluster_search *search)
 	clickhouse_cancel(search->query);
 	cluster_reader_free(&search->reader);
 	buf_free(&search->after);
+	buf_free(&search->accounts);
 	buf_free(&search->answer);
 	free(search);
 }
@@ -57,6 +57,34 @@ static bool has_numbers(const struct catalog_product *product)
 	return false;
 }
 
+size_t cluster_search_accounts(const struct cluster *cluster, const struct cluster_search_scope *scope, size_t shard,
+                               struct buf *numbers)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < scope->accounts_count; i++) {
+		uint64_t number = htole64(cluster_account(&scope->accounts[i]));
+
+		if (cluster_shard(cluster, &scope->accounts[i]) != shard)
+			continue;
+		buf_add(numbers, &number, sizeof(number));
+		count++;
+	}
+	return count;
+}
+
+/* From the current shard on, the next one that has any of the accounts. */
+static void seek_shard(struct cluster_search *search)
+{
+	for (; search->shard < clickhouse_shards(search->cluster->clickhouse); search->shard++) {
+		buf_clear(&search->accounts);
+		if (!search->scope.accounts ||
+		    cluster_search_accounts(search->cluster, &search->scope, search->shard, &search->accounts) > 0)
+			return;
+	}
+	search->is_over = true;
+}
+
 /* From the current table on, the next one that may have any. */
 static void seek_table(struct cluster_search *search)
 {
@@ -66,12 +94,11 @@ static void seek_table(struct cluster_search *search)
 				return;
 		search->product = 0;
 		search->shard++;
-		search->is_over =
-			search->has_account || search->shard == clickhouse_shards(search->cluster->clickhouse);
+		seek_shard(search);
 	}
 }
 
-struct cluster_search *cluster_search_new(struct cluster *cluster, const struct account_key *account, struct str number,
+struct cluster_search *cluster_search_new(struct cluster *cluster, const struct cluster_search_scope *scope,
                                           cluster_search_fn fn, void (*on_ready)(void *arg), void *arg)
 {
 	struct cluster_search *search = calloc(1, sizeof(*search));
@@ -79,35 +106,33 @@ struct cluster_search *cluster_search_new(struct cluster *cluster, const struct 
 	if (!search)
 		return NULL;
 	search->cluster = cluster;
-	search->has_account = account != NULL;
-	if (account)
-		search->account = *account;
-	search->number = number;
+	search->scope = *scope;
 	search->fn = fn;
 	search->on_ready = on_ready;
 	search->arg = arg;
+	seek_shard(search);
 	seek_table(search);
 	return search;
 }
 
-static void write_condition(struct buf *sql, const struct cluster_search *search)
+void cluster_search_write_holds(struct buf *sql, const struct catalog_product *product,
+                                const struct cluster_search_scope *scope)
 {
-	const struct catalog_product *product = product_of(search);
 	bool is_first = true;
 
 	buf_add_char(sql, '(');
 	for (uint8_t i = 0; i < product->columns_count; i++) {
 		if (product->columns[i].kind != CATALOG_NUMBER)
 			continue;
-		const struct scan_filter filter = { i, SCAN_NUMBER, search->number };
+		const struct scan_filter filter = { i, SCAN_NUMBER, scope->number };
 
 		buf_add_text(sql, is_first ? "" : " OR ");
 		cluster_write_filter(sql, product, &filter);
 		is_first = false;
 	}
 	buf_add_char(sql, ')');
-	if (search->has_account)
-		buf_addf(sql, " AND account = %llu", (unsigned long long)cluster_account(&search->account));
+	if (scope->newest > 0)
+		buf_addf(sql, " AND version <= %llu", (unsigned long long)scope->newest);
 }
 
 static void on_answer(void *arg, struct buf *answer, const struct error *err)
@@ -140,7 +165,9 @@ static int ask(struct cluster_search *search, struct error *err)
 	buf_add_text(&sql, " PREWHERE (" CLUSTER_KEY_COLUMNS ") IN (SELECT DISTINCT " CLUSTER_KEY_COLUMNS " FROM ");
 	cluster_write_table(&sql, search->cluster, product_of(search));
 	buf_add_text(&sql, " WHERE ");
-	write_condition(&sql, search);
+	cluster_search_write_holds(&sql, product_of(search), &search->scope);
+	if (search->scope.accounts)
+		buf_add_text(&sql, " AND account IN numbers");
 	if (search->after.len > 0)
 		buf_addf(&sql, " AND (account, direction, toUInt16(day), time, id) > %.*s",
 		         STR_ARGS(buf_str(&search->after)));
@@ -148,11 +175,11 @@ static int ask(struct cluster_search *search, struct error *err)
 	         " ORDER BY " CLUSTER_KEY_COLUMNS " LIMIT %d) ORDER BY " CLUSTER_KEY_COLUMNS
 	         ", version DESC FORMAT RowBinary",
 	         KEYS_MAX);
-	sql.failed |= search->after.failed;
-	const struct clickhouse_request request = { .shard = search->has_account ?
-		                                                     cluster_shard(search->cluster, &search->account) :
-		                                                     search->shard,
+	sql.failed |= search->after.failed || search->accounts.failed;
+	const struct clickhouse_request request = { .shard = search->shard,
 		                                    .sql = buf_str(&sql),
+		                                    .set = search->scope.accounts ? buf_str(&search->accounts) :
+		                                                                    (struct str){ NULL, 0 },
 		                                    .settings = cluster_read_settings(search->cluster),
 		                                    .room = &search->answer,
 		                                    .patience_us = PATIENCE_US,
@@ -198,11 +225,11 @@ static int take_page(struct cluster_search *search, int64_t deadline_us, bool *e
 		search->at = search->answer.len - text.len;
 		search->last = row;
 		search->keys += is_newest;
-		if (!is_newest || row.is_dead)
+		if (!is_newest)
 			continue;
 		if (cluster_row_record(&search->reader, &row, product_of(search), &record, err) != 0)
 			return -1;
-		*ended = !search->fn(search->arg, &record, row.time_us);
+		*ended = !search->fn(search->arg, &row, search->shard, &record);
 		if (*ended || clock_monotonic_us() >= deadline_us)
 			return 0;
 	}

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "store/cluster/cluster_erase.h"
 #include "store/days/hot_rows.h"
 #include "store/erasing/erase_private.h"
 #include "store/sealing/repack.h"
@@ -65,6 +66,7 @@ void erase_free(struct erase *erase)
 		seal_forget(erase->store);
 	if (erase->store)
 		erase->store->erasing = false;
+	cluster_erase_free(erase->cluster);
 	buf_free(&erase->accounts);
 	buf_free(&erase->runs);
 	buf_free(&erase->json);
@@ -75,6 +77,9 @@ void erase_free(struct erase *erase)
 void erase_counts(const struct erase *erase, struct erase_counts *counts)
 {
 	*counts = erase->counts;
+	counts->left += erase->cluster_left;
+	if (erase->cluster_pass > counts->pass)
+		counts->pass = erase->cluster_pass;
 }
 
 /* --- hot rows --- */
@@ -310,11 +315,35 @@ static bool end_pass(struct erase *erase)
 	return false;
 }
 
+/* 1: no version in the cluster holds it any more; 0; -1. */
+static int step_cluster(struct erase *erase, int64_t deadline_us, bool *dirty, struct error *err)
+{
+	struct cluster_erase_state state;
+
+	if (cluster_erase_step(erase->cluster, deadline_us, &state, err) != 0)
+		return -1;
+	*dirty = state.dirty;
+	erase->waits = state.waits;
+	erase->cluster_pass = state.pass;
+	if (!state.done)
+		return 0;
+	erase->cluster_left = state.found;
+	cluster_erase_free(erase->cluster);
+	erase->cluster = NULL;
+	return 1;
+}
+
 static int step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err)
 {
 	struct store *store = erase->store;
 
 	*dirty = *done = false;
+	if (erase->cluster) {
+		int stepped = step_cluster(erase, deadline_us, dirty, err);
+
+		if (stepped <= 0)
+			return stepped;
+	}
 	do {
 		size_t at = store_day_index(store, erase->day);
 
@@ -329,6 +358,13 @@ static int step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *don
 			return -1;
 	} while (!*dirty && !*done && clock_monotonic_us() < deadline_us);
 	return 0;
+}
+
+static bool holds(void *arg, const struct record *record)
+{
+	const struct erase *erase = arg;
+
+	return erase_record_has_it(erase, record, erase_columns_of(erase, record->product));
 }
 
 struct erase *days_erase(struct store *store, const struct erase_scope *scope, struct error *err)
@@ -363,8 +399,25 @@ struct erase *days_erase(struct store *store, const struct erase_scope *scope, s
 	erase->day = INT32_MIN;
 	erase->counts.pass = 1;
 	erase->counts.days_total = store->days_count;
+	if (store->cluster) {
+		const struct cluster_eraser eraser = { erase_bare_number(erase), holds, erase_change, erase };
+
+		erase->cluster = cluster_erase_new(store->cluster, &eraser, account_at_hand(erase),
+		                                   erase->accounts_count, scope->on_ready, scope->arg);
+		if (!erase->cluster) {
+			error_set(err, ERROR_NOMEM, "erasing: out of memory");
+			buf_free(&erase->accounts);
+			free(erase);
+			return NULL;
+		}
+	}
 	store->erasing = true;
 	return erase;
+}
+
+bool erase_waits(const struct erase *erase)
+{
+	return erase->waits;
 }
 
 int erase_step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err)

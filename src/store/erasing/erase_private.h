@@ -15,6 +15,10 @@ struct erase {
 	int (*step)(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done,
 	            struct error *err); /* erase_step */
 	struct store *store;
+	struct cluster_erase *cluster; /* of what is not in days; or NULL */
+	bool waits;                    /* for that */
+	uint64_t cluster_left;
+	int cluster_pass;
 	struct buf accounts; /* struct account_key each: those of the scope, then owners */
 	size_t accounts_count;
 	size_t all_count;                  /* owners included */

@@ -7,6 +7,7 @@
  * sealed, and its block be merged into a new one: it keeps the number of its position. One that moves gets a new number,
  * by which it is known to have come after the search had begun, and keeps its id.
  */
+#include "store/cluster/cluster_private.h"
 #include "store/cluster/cluster_search.h"
 #include "store/number_search.h"
 
@@ -67,12 +68,13 @@ static uint64_t columns_with_it(const struct number_search *search, const struct
 	return found;
 }
 
-static bool give_of_cluster(void *arg, const struct record *record, int64_t time_us)
+static bool give_of_cluster(void *arg, const struct cluster_row *row, size_t shard, const struct record *record)
 {
 	struct number_search *search = arg;
-	uint64_t found = columns_with_it(search, record);
+	uint64_t found = row->is_dead ? 0 : columns_with_it(search, record);
 
-	if (found && !search->fn(search->arg, record, time_us, found))
+	(void)shard;
+	if (found && !search->fn(search->arg, record, row->time_us, found))
 		search->ended = true;
 	return !search->ended;
 }
@@ -115,9 +117,11 @@ struct number_search *number_search_new(struct store *store, const struct accoun
 		free(search);
 		return NULL;
 	}
+	const struct cluster_search_scope scope = { .accounts = account ? &search->account : NULL,
+		                                    .accounts_count = account != NULL,
+		                                    .number = erase_bare_number(search->matcher) };
 	if (store->cluster)
-		search->cluster = cluster_search_new(store->cluster, account, erase_bare_number(search->matcher),
-		                                     give_of_cluster, on_cluster_ready, search);
+		search->cluster = cluster_search_new(store->cluster, &scope, give_of_cluster, on_cluster_ready, search);
 	if (!store->cluster || search->cluster)
 		return search;
 	number_search_free(search);
