@@ -4,7 +4,8 @@
  *
  * A stream reads the records of one shard, and the streams are merged. What a stream has left is cut into chunks of about
  * as many rows: a plan, a query that reads no more than places, gives the places where chunks end. So each query for rows
- * is small, its answer is bounded, and the next one is on its way while a chunk is given. Where rows are so long that an
+ * is small, its answer is bounded, and the next one is on its way while a chunk is given; so is the next plan while the
+ * chunks of the one before are read. Where rows are so long that an
  * answer is too large, chunks of half as many are planned. Plans are made for a window of days, which grows where there is
  * little in it.
  *
@@ -26,17 +27,29 @@
 #define PATIENT_FROM 2 /* chunks: from then on it is a report, which waits */
 #define PATIENCE_US (600 * CLOCK_US_PER_SECOND)
 
+/* Where chunks end, from a place on: of what is left of a window, or of a part of it. */
+struct plan {
+	struct cluster_place from;
+	int32_t window_last;
+	size_t planned, step; /* so many chunks of so many rows, at most */
+	struct cluster_place bounds[PLANNED_CHUNKS];
+	size_t count;
+	bool is_cut; /* there is more in the window */
+};
+
 struct stream {
 	struct cluster_scan *scan;
 	size_t shard;
-	struct buf accounts; /* numbers, with commas between */
-	struct cluster_place from;
-	int32_t window_last, window_days;
-	struct cluster_place bounds[PLANNED_CHUNKS]; /* where chunks end */
-	size_t bounds_count, bounds_at, planned;
-	size_t step;     /* rows of a chunk in this plan */
-	size_t step_max; /* 0: none */
-	bool has_plan, plan_is_cut, is_over;
+	struct buf accounts;       /* numbers, with commas between */
+	struct cluster_place from; /* of the next chunk */
+	int32_t window_days;
+	size_t step_max;             /* 0: none */
+	struct plan plan, next_plan; /* whose chunks are read, and the one after it */
+	size_t bounds_at;
+	bool has_plan, has_next_plan;
+	bool is_planned; /* to the end of the range, with the plans that there are or are asked for */
+	bool is_over;
+	struct clickhouse_query *plan_query; /* for next_plan */
 	struct clickhouse_query *query;
 	struct buf answer;
 	bool has_answer;
@@ -64,11 +77,11 @@ static uint64_t number_of(const struct scan_query *query, uint32_t account)
 }
 
 /* From `from` on, and until `to`, with it; NULL: to the end of the window. */
-static void write_range(struct buf *sql, const struct stream *stream, const struct cluster_place *to)
+static void write_range(struct buf *sql, const struct stream *stream, const struct cluster_place *from,
+                        const struct cluster_place *to, int32_t window_last)
 {
 	const struct scan_query *query = &stream->scan->base.query;
-	const struct cluster_place *from = &stream->from;
-	int32_t last = to ? to->day : stream->window_last;
+	int32_t last = to ? to->day : window_last;
 
 	sql->failed |= stream->accounts.failed;
 	buf_addf(sql, "account IN (%.*s) AND direction = %d", STR_ARGS(buf_str(&stream->accounts)),
@@ -85,9 +98,10 @@ static void write_range(struct buf *sql, const struct stream *stream, const stru
 static void on_plan(void *arg, struct buf *answer, const struct error *err);
 static void on_rows(void *arg, struct buf *answer, const struct error *err);
 
-static int ask(struct stream *stream, struct buf *sql, clickhouse_fn ended, struct error *err)
+static struct clickhouse_query *ask(struct stream *stream, struct buf *sql, clickhouse_fn ended, struct error *err)
 {
 	struct cluster *cluster = stream->scan->cluster;
+	struct clickhouse_query *query;
 	const struct clickhouse_request request = {
 		.shard = stream->shard,
 		.sql = buf_str(sql),
@@ -98,33 +112,36 @@ static int ask(struct stream *stream, struct buf *sql, clickhouse_fn ended, stru
 		.arg = stream,
 	};
 
-	stream->query = clickhouse_start(cluster->clickhouse, &request, err);
+	query = clickhouse_start(cluster->clickhouse, &request, err);
 	buf_free(sql);
-	return stream->query ? 0 : -1;
+	return query;
 }
 
 static int ask_plan(struct stream *stream, struct error *err)
 {
 	const struct scan_query *query = &stream->scan->base.query;
 	int32_t last = clock_day_of(query->to_us - 1);
+	bool is_first = stream->chunks_read == 0 && !stream->has_plan;
+	struct plan *plan = &stream->next_plan;
 	struct buf sql = { 0 };
 
-	stream->step = stream->chunks_read == 0 ? FIRST_ROWS : MORE_ROWS;
-	if (stream->step_max > 0 && stream->step > stream->step_max)
-		stream->step = stream->step_max;
-	stream->planned = stream->chunks_read == 0 ? 2 : PLANNED_CHUNKS;
-	stream->window_last =
-		last - stream->from.day < stream->window_days ? last : stream->from.day + stream->window_days - 1;
+	plan->step = is_first ? FIRST_ROWS : MORE_ROWS;
+	if (stream->step_max > 0 && plan->step > stream->step_max)
+		plan->step = stream->step_max;
+	plan->planned = is_first ? 2 : PLANNED_CHUNKS;
+	plan->window_last =
+		last - plan->from.day < stream->window_days ? last : plan->from.day + stream->window_days - 1;
 	buf_add_text(&sql, "SELECT day, account, time FROM (SELECT day, account, time FROM ");
 	cluster_write_table(&sql, stream->scan->cluster, query->product);
 	buf_add_text(&sql, " WHERE ");
-	write_range(&sql, stream, NULL);
+	write_range(&sql, stream, &plan->from, NULL, plan->window_last);
 	buf_add_text(&sql, " AND ");
 	cluster_write_filters(&sql, query);
 	buf_addf(&sql,
 	         " ORDER BY day, account, time LIMIT %zu) WHERE rowNumberInAllBlocks() %% %zu = %zu FORMAT RowBinary",
-	         stream->planned * stream->step, stream->step, stream->step - 1);
-	return ask(stream, &sql, on_plan, err);
+	         plan->planned * plan->step, plan->step, plan->step - 1);
+	stream->plan_query = ask(stream, &sql, on_plan, err);
+	return stream->plan_query ? 0 : -1;
 }
 
 /* Before what else is asked of a row is read. */
@@ -135,7 +152,7 @@ static void write_keys_that_pass(struct buf *sql, const struct stream *stream, c
 	buf_add_text(sql, " PREWHERE (account, time, id) IN (SELECT account, time, id FROM ");
 	cluster_write_table(sql, stream->scan->cluster, query->product);
 	buf_add_text(sql, " WHERE ");
-	write_range(sql, stream, to);
+	write_range(sql, stream, &stream->from, to, stream->plan.window_last);
 	buf_add_text(sql, " AND ");
 	cluster_write_filters(sql, query);
 	buf_add_char(sql, ')');
@@ -144,8 +161,8 @@ static void write_keys_that_pass(struct buf *sql, const struct stream *stream, c
 static int ask_rows(struct stream *stream, struct error *err)
 {
 	const struct scan_query *query = &stream->scan->base.query;
-	const struct cluster_place *to =
-		stream->bounds_at < stream->bounds_count ? &stream->bounds[stream->bounds_at] : NULL;
+	const struct plan *plan = &stream->plan;
+	const struct cluster_place *to = stream->bounds_at < plan->count ? &plan->bounds[stream->bounds_at] : NULL;
 	struct buf sql = { 0 };
 
 	buf_add_text(&sql, "SELECT " CLUSTER_KEY_COLUMNS ", version, dead, first, line");
@@ -157,18 +174,51 @@ static int ask_rows(struct stream *stream, struct error *err)
 	if (query->filters_count > 0)
 		write_keys_that_pass(&sql, stream, to);
 	buf_add_text(&sql, " WHERE ");
-	write_range(&sql, stream, to);
+	write_range(&sql, stream, &stream->from, to, plan->window_last);
 	buf_addf(&sql, " ORDER BY day, %stime, id, version DESC FORMAT RowBinary",
 	         query->accounts_count > 1 ? "account, " : "");
-	return ask(stream, &sql, on_rows, err);
+	stream->query = ask(stream, &sql, on_rows, err);
+	return stream->query ? 0 : -1;
 }
 
-/* Has a query on its way, unless there is an answer, or nothing is left. */
+/* The next plan begins where the one ends whose chunks are read from now on. */
+static void begin_plan(struct stream *stream)
+{
+	struct plan *plan = &stream->plan, *next = &stream->next_plan;
+
+	*plan = *next;
+	stream->bounds_at = 0;
+	stream->from = plan->from;
+	stream->has_plan = true;
+	stream->has_next_plan = false;
+	if (plan->is_cut) {
+		next->from = plan->bounds[plan->count - 1];
+		next->from.time_us++;
+		return;
+	}
+	next->from = (struct cluster_place){ .day = plan->window_last + 1, .account = 0, .time_us = 0 };
+	stream->is_planned = plan->window_last >= clock_day_of(stream->scan->base.query.to_us - 1);
+	/* Of a window that had fewer rows than a plan takes, the next one may be larger. */
+	if (plan->count < plan->planned / 2 || plan->count == 0)
+		stream->window_days =
+			stream->window_days * 4 < WINDOW_DAYS_MAX ? stream->window_days * 4 : WINDOW_DAYS_MAX;
+}
+
+/* Has queries on their way, unless there are answers, or nothing is left. */
 static int pump(struct stream *stream, struct error *err)
 {
-	if (stream->query || stream->has_answer || stream->is_over)
+	if (stream->is_over)
 		return 0;
-	return stream->has_plan ? ask_rows(stream, err) : ask_plan(stream, err);
+	if (!stream->has_plan && stream->has_next_plan)
+		begin_plan(stream);
+	if (!stream->has_plan && stream->is_planned && !stream->plan_query) {
+		stream->is_over = true;
+		return 0;
+	}
+	if (!stream->has_next_plan && !stream->plan_query && !stream->is_planned &&
+	    (!stream->has_plan || stream->chunks_read >= PATIENT_FROM) && ask_plan(stream, err) != 0)
+		return -1;
+	return stream->has_plan && !stream->query && !stream->has_answer ? ask_rows(stream, err) : 0;
 }
 
 /* --- the answers --- */
@@ -185,15 +235,16 @@ static void on_plan(void *arg, struct buf *answer, const struct error *err)
 {
 	struct stream *stream = arg;
 	struct cluster_scan *scan = stream->scan;
+	struct plan *plan = &stream->next_plan;
 	struct str text = buf_str(answer);
 
-	stream->query = NULL;
-	stream->bounds_count = stream->bounds_at = 0;
-	while (!err && stream->bounds_count < stream->planned && text.len > 0 &&
-	       cluster_place_read(&text, &stream->bounds[stream->bounds_count]))
-		stream->bounds_count++;
-	stream->has_plan = true;
-	stream->plan_is_cut = stream->bounds_count == stream->planned;
+	stream->plan_query = NULL;
+	plan->count = 0;
+	while (!err && plan->count < plan->planned && text.len > 0 &&
+	       cluster_place_read(&text, &plan->bounds[plan->count]))
+		plan->count++;
+	stream->has_next_plan = true;
+	plan->is_cut = plan->count == plan->planned;
 	if (err)
 		scan->failure = *err;
 	else if (text.len > 0)
@@ -203,20 +254,14 @@ static void on_plan(void *arg, struct buf *answer, const struct error *err)
 	wake(scan);
 }
 
-/* The window is read: the next one begins on the day after it. */
-static void next_window(struct stream *stream)
+/* An answer was too large: what is not read yet is planned anew, in smaller chunks. */
+static void plan_anew(struct stream *stream)
 {
-	const struct scan_query *query = &stream->scan->base.query;
-
-	stream->has_plan = false;
-	if (stream->window_last >= clock_day_of(query->to_us - 1)) {
-		stream->is_over = true;
-		return;
-	}
-	stream->from = (struct cluster_place){ .day = stream->window_last + 1, .account = 0, .time_us = 0 };
-	if (stream->bounds_count == 0 && stream->window_days < WINDOW_DAYS_MAX)
-		stream->window_days =
-			stream->window_days * 4 < WINDOW_DAYS_MAX ? stream->window_days * 4 : WINDOW_DAYS_MAX;
+	clickhouse_cancel(stream->plan_query);
+	stream->plan_query = NULL;
+	stream->step_max = stream->plan.step / 2;
+	stream->next_plan.from = stream->from;
+	stream->has_plan = stream->has_next_plan = stream->is_planned = false;
 }
 
 static void on_rows(void *arg, struct buf *answer, const struct error *err)
@@ -225,9 +270,8 @@ static void on_rows(void *arg, struct buf *answer, const struct error *err)
 	struct cluster_scan *scan = stream->scan;
 
 	stream->query = NULL;
-	if (err && err->code == ERROR_LIMIT && stream->step > 1) {
-		stream->step_max = stream->step / 2;
-		stream->has_plan = false;
+	if (err && err->code == ERROR_LIMIT && stream->plan.step > 1) {
+		plan_anew(stream);
 		if (pump(stream, &scan->failure) != 0)
 			wake(scan);
 		return;
@@ -240,13 +284,13 @@ static void on_rows(void *arg, struct buf *answer, const struct error *err)
 	buf_move(&stream->answer, answer);
 	stream->has_answer = true;
 	stream->chunks_read++;
-	if (stream->bounds_at < stream->bounds_count) {
-		stream->from = stream->bounds[stream->bounds_at++];
+	if (stream->bounds_at < stream->plan.count) {
+		stream->from = stream->plan.bounds[stream->bounds_at++];
 		stream->from.time_us++;
-		if (stream->bounds_at == stream->bounds_count && stream->plan_is_cut)
+		if (stream->bounds_at == stream->plan.count && stream->plan.is_cut)
 			stream->has_plan = false;
 	} else {
-		next_window(stream);
+		stream->has_plan = false;
 	}
 	wake(scan);
 }
@@ -300,8 +344,8 @@ static int fill(struct stream *stream, struct error *err)
 		if (stream->is_over)
 			return 0;
 		err->code = ERROR_NONE;
-		MAY_FAIL(pump(stream, err)); /* then *err says why */
-		return -1;
+		if (pump(stream, err) != 0 || !stream->is_over)
+			return -1;
 	}
 	return 1;
 }
@@ -390,6 +434,7 @@ static void cancel(struct scan *base)
 		struct stream *stream = &scan->streams[i];
 
 		clickhouse_cancel(stream->query);
+		clickhouse_cancel(stream->plan_query);
 		buf_free(&stream->answer);
 		buf_free(&stream->accounts);
 		cluster_chunk_rows_free(&stream->rows);
@@ -410,7 +455,8 @@ static void begin_streams(struct cluster_scan *scan)
 	for (size_t shard = 0; shard < clickhouse_shards(scan->cluster->clickhouse); shard++) {
 		struct stream *stream = &scan->streams[scan->streams_count];
 
-		*stream = (struct stream){ .scan = scan, .shard = shard, .from = from, .window_days = 1 };
+		*stream = (struct stream){ .scan = scan, .shard = shard, .window_days = 1 };
+		stream->next_plan.from = from;
 		stream->is_over = query->from_us >= query->to_us;
 		cluster_write_accounts(&stream->accounts, scan->cluster, query, shard);
 		scan->streams_count += stream->accounts.len > 0 || stream->accounts.failed;
