@@ -6,17 +6,23 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "report/report_private.h"
+#include "store/cluster.h"
 
 #define TICK_US CLOCK_US_PER_SECOND
 #define EXPIRY_US 5000 /* of a tick */
 
 /* --- slices --- */
 
+/* A job that was there before the daemon does not fail because a cluster has not answered yet. */
+static bool may_start(const struct reports *reports)
+{
+	return !reports->held && !disk_is_low(reports->disk) && store_cluster_is_known(reports->store);
+}
+
 /* Starts a job that may start. One per slice, since each start waits for the disk. */
 static bool start_next(struct reports *reports)
 {
-	struct report_job *job =
-		reports->held || disk_is_low(reports->disk) ? NULL : report_queue_next_pending(reports);
+	struct report_job *job = may_start(reports) ? report_queue_next_pending(reports) : NULL;
 	struct error err;
 
 	if (!job)

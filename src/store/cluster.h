@@ -29,6 +29,9 @@ struct store_cluster {
 
 extern const struct store_ops store_cluster_engine;
 
+/* Has the cluster shown its tables since the start? Until then nothing can be read. True without a cluster. */
+bool store_cluster_is_known(const struct store *store);
+
 /* Does the cluster not serve now? `why` then names the part that is missing. False without a cluster. */
 bool store_cluster_is_missing(const struct store *store, char *why, size_t size);
 

@@ -580,7 +580,7 @@ static bool count_any(void *arg, const struct quarantine_entry *entry)
 	return true;
 }
 
-static int quarantined(void)
+static int count_kept(void)
 {
 	int entries = 0;
 
@@ -597,11 +597,11 @@ START_TEST(late_commit_keeps_what_was_rejected_and_nothing_before_does)
 	feed_sms(&outcome, "a", "delivered");
 	feed(&outcome, "{\"product\":\"SMS\"}\n");
 	ASSERT_OK(meta_set_number(f.meta, "any", 1, &err));
-	ck_assert_int_eq(quarantined(), 0);
+	ck_assert_int_eq(count_kept(), 0);
 	finish(&outcome);
 	await(&outcome);
 	assert_counts(&outcome, 1, 0, 0, 1);
-	ck_assert_int_eq(quarantined(), 1);
+	ck_assert_int_eq(count_kept(), 1);
 }
 END_TEST
 
@@ -618,7 +618,7 @@ START_TEST(late_source_that_is_given_up_leaves_nothing_in_quarantine)
 	ingest_batch_abandon(source.batch);
 	finish(&other);
 	await(&other);
-	ck_assert_int_eq(quarantined(), 1);
+	ck_assert_int_eq(count_kept(), 1);
 }
 END_TEST
 
@@ -635,7 +635,7 @@ START_TEST(late_commit_that_fails_keeps_nothing_of_what_was_rejected)
 	await(&outcome);
 	ck_assert_int_eq(outcome.code, ERROR_IO);
 	assert_counts(&outcome, 0, 0, 0, 0);
-	ck_assert_int_eq(quarantined(), 0);
+	ck_assert_int_eq(count_kept(), 0);
 }
 END_TEST
 

@@ -528,6 +528,11 @@ static int remove_days_before(struct store *store, int32_t day, int max)
 	return store_days_engine.remove_days_before(store, day, max);
 }
 
+bool store_cluster_is_known(const struct store *store)
+{
+	return store_ops(store) != &store_cluster_engine || store->cluster->is_ready;
+}
+
 bool store_cluster_is_missing(const struct store *store, char *why, size_t size)
 {
 	const struct cluster *cluster = store->cluster;
