@@ -54,8 +54,8 @@ def test_the_image_is_built_and_what_is_in_it_serves(image):
         health = config["Healthcheck"]["Test"][-1].replace(":8080", f":{port}")
         harness.wait_for(lambda: subprocess.run(["sh", "-c", health], capture_output=True).returncode == 0)
         said = image.buildah("run", "--isolation", "chroot", container, "--", "sh", "-ec",
-                             "id -un; cdrctl account add abcd1234 --secret correct-horse >/dev/null; cdrctl accounts")
-        assert said.startswith("cdrd\n") and "abcd1234" in said
+                             "id -un; id -u; cdrctl account add abcd1234 --secret correct-horse >/dev/null; cdrctl account list")
+        assert said.startswith("cdrd\n999\n") and "abcd1234" in said
         assert image.buildah("run", "--isolation", "chroot", container, "--", "cdrctl", "shutdown") == ""
         assert daemon.wait(60) == 0
     finally:

@@ -386,6 +386,7 @@ static int open_store(struct store **out, const struct store_options *options, s
 		return 0;
 	}
 	store_days_engine.close(*out);
+	*out = NULL;
 	return -1;
 }
 
