@@ -246,7 +246,7 @@ START_TEST(full_bundles_leave_little_of_their_last_pages_free)
 		if (val.mv_size < BUNDLE_BYTES)
 			continue; /* a commit came before */
 		full++;
-		expect(over == 0 || stat.ms_psize - over <= 512 || val.mv_size >= BUNDLE_BYTES_MAX,
+		expect(over == 0 || stat.ms_psize - over <= 256 || val.mv_size >= BUNDLE_BYTES_MAX,
 		       "%zu bytes of a bundle: %zu are free", val.mv_size, stat.ms_psize - over);
 	}
 	mdb_cursor_close(cursor);

@@ -384,9 +384,10 @@ START_TEST(sealed_rows_are_trimmed_as_others_are_sealed)
 	bool more = true, dirty;
 	uint64_t most = 0;
 
+	f.options.seal_age_us = 1;
+	fixture_restart(&f);
 	put_many(0, ACCOUNTS * ROWS_EACH);
 	commit();
-	begin_sealing(f.store);
 	while (more) {
 		struct store_day_stats stats;
 
@@ -675,6 +676,24 @@ START_TEST(sealing_goes_on_where_the_largest_partitions_were_too_few)
 }
 END_TEST
 
+START_TEST(the_log_is_dropped_whole_where_all_of_it_is_sealed)
+{
+	bool more = true, dirty;
+
+	put_many(0, ACCOUNTS * ROWS_EACH);
+	commit();
+	begin_sealing(f.store);
+	while (hot_rows_of(DAY) > 0) {
+		ck_assert_uint_eq(entries_of(DAY_HOT), ACCOUNTS * ROWS_EACH);
+		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	finish_sealing();
+	ck_assert_uint_eq(entries_of(DAY_HOT), 0);
+	assert_all_there("sealed");
+}
+END_TEST
+
 START_TEST(a_file_that_is_written_to_when_all_is_sealed_is_packed_afterwards)
 {
 	bool more = true, dirty;
@@ -935,6 +954,7 @@ Suite *suite_hot_rows(void)
 	tcase_add_test(stored, more_rows_than_may_be_hot_are_sealed_before_their_time);
 	tcase_add_test(stored, of_more_rows_than_may_be_hot_those_of_days_at_rest_are_sealed_whole);
 	tcase_add_test(stored, sealing_goes_on_where_the_largest_partitions_were_too_few);
+	tcase_add_test(stored, the_log_is_dropped_whole_where_all_of_it_is_sealed);
 	tcase_add_test(stored, a_file_that_is_written_to_when_all_is_sealed_is_packed_afterwards);
 	tcase_add_test(stored, a_record_whose_move_is_finished_while_its_new_day_is_sealed_is_there_once);
 	tcase_add_test(stored, rows_before_one_that_was_sealed_early_are_dead_when_they_are_sealed);

@@ -12,7 +12,7 @@
 
 #define DEAD_SHARE 2    /* a bundle is copied when one byte in so many is dead */
 #define TRIM_BUNDLES 16 /* in a slice */
-#define SPARE_BYTES 512 /* so many at the end of a bundle's last page may stay free */
+#define SPARE_BYTES 256 /* so many at the end of a bundle's last page may stay free */
 #define PAGE_HEAD 16    /* bytes of LMDB's, before the value in its first page */
 
 static int fail(const struct day *day, int rc, const char *doing, struct error *err)

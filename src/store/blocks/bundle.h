@@ -23,11 +23,11 @@
 
 #include "store/days/day.h"
 
-#define BUNDLE_MAGIC 0x42424443             /* CDBB */
-#define BUNDLE_REF_MAGIC 0x52424443         /* CDBR */
-#define BUNDLE_BLOCK_MAX ((size_t)32 << 10) /* larger blocks are values of their own */
-#define BUNDLE_BYTES ((size_t)64 << 10)     /* of a full bundle, */
-#define BUNDLE_BYTES_MAX ((size_t)96 << 10) /* at most, give or take a block */
+#define BUNDLE_MAGIC 0x42424443              /* CDBB */
+#define BUNDLE_REF_MAGIC 0x52424443          /* CDBR */
+#define BUNDLE_BLOCK_MAX ((size_t)32 << 10)  /* larger blocks are values of their own */
+#define BUNDLE_BYTES ((size_t)64 << 10)      /* of a full bundle, */
+#define BUNDLE_BYTES_MAX ((size_t)128 << 10) /* at most, give or take a block */
 
 struct bundle_ref {
 	uint32_t magic;

@@ -171,6 +171,16 @@ static int note_gone(const struct work *work)
 	return ids->failed ? error_set(work->err, ERROR_NOMEM, "sealing: out of memory") : 0;
 }
 
+/* None while all rows of the day are being sealed: the log is dropped whole then, which takes no time. */
+static uint32_t rows_to_trim(const struct seal *seal, uint32_t rows)
+{
+	const struct day *day = seal->day;
+
+	if (day->hot.rows == 0)
+		return TRIM_TIMES * rows + TRIM_MORE;
+	return seal->all || day->sheds ? 0 : TRIM_TIMES * rows;
+}
+
 /* Takes out the hot rows that are in blocks now, but not those that newer versions stand over. Their ids and positions
  * are known until the commit: others do not see the blocks before. */
 static int remove_hot(const struct work *work)
@@ -197,7 +207,7 @@ static int remove_hot(const struct work *work)
 	if (marked < 0 || hot_dead_add(day, dead, work->err) != 0)
 		return -1;
 	hot_rows_gone(&day->hot, &seal->partition, removed, 0);
-	seal->trim_rows = TRIM_TIMES * rows + (day->hot.rows == 0 ? TRIM_MORE : 0);
+	seal->trim_rows = rows_to_trim(seal, rows);
 	return note_gone(work);
 }
 
