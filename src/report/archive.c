@@ -16,16 +16,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/clock.h"
 #include "base/directory.h"
+#include "report/crc_append.h"
 
 #define WRITEBACK_BYTES ((uint64_t)4 << 20)
 #define WAITING_BYTES ((size_t)256 << 10)
+#define HASH_BYTES ((size_t)16 << 10) /* of what waits, hashed at once while the processor's cache has it */
 #define READ_BYTES ((size_t)256 << 10)
 #define PIECE_BYTES ((size_t)512 << 10) /* of inflated content; compressed in about 1 ms */
-#define CRC_OPERATORS 4096              /* lengths of content; the blocks of small accounts are not longer */
 #define FILE_MODE 0640
 
 struct archive {
@@ -37,15 +37,16 @@ struct archive {
 	void *compressor;
 	EVP_MD_CTX *hash;
 	struct archive_state state;
-	uint64_t hashed_bytes;                /* of an opened file; equals state.bytes from then on */
-	uint64_t writeback_bytes;             /* that the kernel was asked to write to disk */
+	uint64_t hashed_bytes;    /* of an opened file; equals state.bytes from then on, what waits counted */
+	uint64_t writeback_bytes; /* that the kernel was asked to write to disk */
 	uint8_t sha256[ARCHIVE_SHA256_BYTES]; /* expected of the opened file */
 	struct buf waiting;                   /* the file's last bytes, not written yet: fewer than WAITING_BYTES */
+	size_t waiting_hashed;                /* bytes of it */
 	struct buf part;
 	struct buf content;  /* of a part that had to be inflated */
 	size_t content_done; /* bytes of it that are compressed already, in `part` */
 	struct buf end;
-	uint32_t crc_operators[CRC_OPERATORS]; /* to append content of so many bytes; 0: not worked out yet */
+	struct crc_append crc_append;
 };
 
 void archive_add_number(struct buf *out, uint64_t number, int size)
@@ -112,23 +113,49 @@ static int write_all(struct archive *archive, struct str bytes, struct error *er
 	return 0;
 }
 
-static int write_waiting(struct archive *archive, struct error *err)
+static int add_to_hash(EVP_MD_CTX *hash, struct str bytes, struct error *err)
 {
-	int result = write_all(archive, buf_str(&archive->waiting), err);
+	return EVP_DigestUpdate(hash, bytes.p, bytes.len) == 1 ? 0 : no_memory(err);
+}
 
-	buf_clear(&archive->waiting);
+static struct str not_hashed(const struct archive *archive)
+{
+	size_t len = archive->waiting.len - archive->waiting_hashed;
+
+	return (struct str){ len ? archive->waiting.data + archive->waiting_hashed : "", len };
+}
+
+static int hash_waiting(struct archive *archive, struct error *err)
+{
+	int result = add_to_hash(archive->hash, not_hashed(archive), err);
+
+	archive->waiting_hashed = archive->waiting.len;
 	return result;
 }
 
-/* Writes what waits and these bytes, or has them wait, too. */
+static int write_waiting(struct archive *archive, struct error *err)
+{
+	int result = hash_waiting(archive, err);
+
+	if (result == 0)
+		result = write_all(archive, buf_str(&archive->waiting), err);
+	buf_clear(&archive->waiting);
+	archive->waiting_hashed = 0;
+	return result;
+}
+
+/* Writes what waits and these bytes, or has them wait, too. Hashes before it writes: bytes from a map are then in the
+ * processor's cache, or at least in memory. */
 static int write_or_wait(struct archive *archive, struct str bytes, struct error *err)
 {
 	if (archive->waiting.len + bytes.len >= WAITING_BYTES && write_waiting(archive, err) < 0)
 		return -1;
 	if (bytes.len >= WAITING_BYTES)
-		return write_all(archive, bytes, err);
+		return add_to_hash(archive->hash, bytes, err) < 0 ? -1 : write_all(archive, bytes, err);
 	buf_add_str(&archive->waiting, bytes);
-	return archive->waiting.failed ? no_memory(err) : 0;
+	if (archive->waiting.failed)
+		return no_memory(err);
+	return not_hashed(archive).len < HASH_BYTES ? 0 : hash_waiting(archive, err);
 }
 
 static void begin_writeback(struct archive *archive)
@@ -142,11 +169,8 @@ static void begin_writeback(struct archive *archive)
 	archive->writeback_bytes = archive->state.bytes;
 }
 
-/* Hashes before it writes: bytes from a map are then in the processor's cache, or at least in memory. */
 static int append(struct archive *archive, struct str bytes, struct error *err)
 {
-	if (EVP_DigestUpdate(archive->hash, bytes.p, bytes.len) != 1)
-		return no_memory(err);
 	if (write_or_wait(archive, bytes, err) < 0)
 		return -1;
 	archive->state.bytes += bytes.len;
@@ -244,8 +268,8 @@ static int hash_piece(struct archive *archive, struct error *err)
 		return error_set_errno(err, errno, "Cannot read report file %s", archive->path);
 	if (got == 0)
 		return error_set(err, ERROR_CORRUPT, "Report file %s became shorter", archive->path);
-	if (EVP_DigestUpdate(archive->hash, archive->part.data, (size_t)got) != 1)
-		return no_memory(err);
+	if (add_to_hash(archive->hash, (struct str){ archive->part.data, (size_t)got }, err) < 0)
+		return -1;
 	archive->hashed_bytes += (uint64_t)got;
 	return 0;
 }
@@ -338,18 +362,6 @@ enum archive_put archive_resume(struct archive *archive, uint64_t max_bytes, int
 	return put(archive, buf_str(&archive->part), with_content(archive, content), max_bytes, err);
 }
 
-/* The CRC-32 of content with a part after it. Working out what its length does takes several times as long as the rest, and
- * small parts have few lengths. */
-static uint32_t append_crc32(struct archive *archive, uint32_t crc32, const struct archive_part *part)
-{
-	if (part->content_bytes >= CRC_OPERATORS)
-		return (uint32_t)crc32_combine(crc32, part->content_crc32, part->content_bytes);
-	uint32_t *how = &archive->crc_operators[part->content_bytes];
-	if (*how == 0)
-		*how = (uint32_t)crc32_combine_gen(part->content_bytes);
-	return (uint32_t)crc32_combine_op(crc32, part->content_crc32, *how);
-}
-
 enum archive_put archive_put_part(struct archive *archive, const struct archive_part *part, uint64_t max_bytes,
                                   int64_t deadline_us, struct error *err)
 {
@@ -364,7 +376,8 @@ enum archive_put archive_put_part(struct archive *archive, const struct archive_
 		return archive_resume(archive, max_bytes, deadline_us, err);
 	}
 	next.content_bytes += part->content_bytes;
-	next.content_crc32 = append_crc32(archive, next.content_crc32, part);
+	next.content_crc32 =
+		crc_append(&archive->crc_append, next.content_crc32, part->content_crc32, part->content_bytes);
 	return put(archive, part->deflate, next, max_bytes, err);
 }
 
@@ -421,7 +434,8 @@ const struct archive_state *archive_state(const struct archive *archive)
 int archive_sha256(const struct archive *archive, uint8_t sha256[ARCHIVE_SHA256_BYTES], struct error *err)
 {
 	EVP_MD_CTX *copy = EVP_MD_CTX_new();
-	bool done = copy && EVP_MD_CTX_copy_ex(copy, archive->hash) == 1 && EVP_DigestFinal_ex(copy, sha256, NULL) == 1;
+	bool done = copy && EVP_MD_CTX_copy_ex(copy, archive->hash) == 1 &&
+	            add_to_hash(copy, not_hashed(archive), err) == 0 && EVP_DigestFinal_ex(copy, sha256, NULL) == 1;
 
 	EVP_MD_CTX_free(copy);
 	return done ? 0 : no_memory(err);

@@ -8,6 +8,7 @@ libcdrd_a_SOURCES += \
 	src/report/archive_reader_parquet.c src/report/archive_reader_parquet.h \
 	src/report/archive_zip.c \
 	src/report/archive_zstd.c \
+	src/report/crc_append.c src/report/crc_append.h \
 	src/report/maker.c src/report/maker.h src/report/maker_private.h \
 	src/report/maker_checkpoint.c \
 	src/report/maker_dress.c \

@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <fcntl.h>
+#include <isa-l/crc.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "record/record.h"
 #include "report/archive_private.h"
+#include "report/crc_append.h"
 #include "report_unpack.h"
 
 Suite *suite_archive(void);
@@ -414,6 +416,27 @@ START_TEST(full_disk_is_said)
 }
 END_TEST
 
+/* Each length twice: what it does is kept. */
+START_TEST(crcs_of_content_and_a_part_make_that_of_both)
+{
+	static struct crc_append append;
+	static uint8_t bytes[CRC_APPEND_LENGTHS + 64];
+	uint32_t crc = 0;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * i >> 3);
+	for (int turn = 0; turn < 2; turn++) {
+		for (size_t len = 0; len < sizeof(bytes); len++) {
+			uint32_t part = crc32_gzip_refl(0, bytes, len);
+			uint32_t wanted = crc32_gzip_refl(crc, bytes, len);
+
+			crc = crc_append(&append, crc, part, len);
+			ck_assert_msg(crc == wanted, "%zu bytes: %08x, wanted %08x", len, crc, wanted);
+		}
+	}
+}
+END_TEST
+
 Suite *suite_archive(void)
 {
 	Suite *s = suite_create("archive");
@@ -437,6 +460,7 @@ Suite *suite_archive(void)
 	tcase_add_test(one, zip_names_and_dates_the_file);
 	tcase_add_test(one, zip_of_more_than_4_gib_has_zip64_sizes);
 	tcase_add_test(one, full_disk_is_said);
+	tcase_add_test(one, crcs_of_content_and_a_part_make_that_of_both);
 	suite_add_tcase(s, one);
 	return s;
 }
