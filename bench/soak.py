@@ -46,7 +46,7 @@ SAMPLES = 20  # batches of each product and form, whose ids are changed for each
 GROWTH_MAX = 5.0
 EARLY_S = 300
 LONG_S = 600
-WINDOW = 20  # samples of memory, of which the median counts
+WINDOW = 60  # samples of memory, of which the median counts: rows wait a minute, and what is free is returned each minute
 TLS_SHARE = 5  # one of so many idle connections
 IDLE_S = 60
 

@@ -5,6 +5,7 @@
 #include <check.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "expect.h"
 #include "store/days_store.h"
 #include "store/sealing/seal.h"
@@ -134,6 +135,52 @@ START_TEST(nothing_is_kept_of_a_day_whose_rows_are_all_sealed)
 }
 END_TEST
 
+#define IDS 32768
+#define IDS_LEFT 100
+#define IDS_AT_ONCE 64
+
+static uint64_t hash_of(uint64_t number)
+{
+	return id_hash64(&number, sizeof(number), 0);
+}
+
+/* As each commit does. */
+static void drop_ids(struct hot *hot, uint64_t first, uint64_t count)
+{
+	struct buf gone = { 0 }, removed = { 0 }, kept = { 0 };
+
+	for (uint64_t i = first; i < first + count; i++)
+		buf_add(&gone, &(struct hot_gone){ hash_of(i), i }, sizeof(struct hot_gone));
+	hot_drop(hot, buf_str(&gone), &removed, &kept);
+	buf_free(&gone);
+}
+
+START_TEST(a_table_of_ids_is_as_large_as_the_rows_that_are_left_need)
+{
+	struct hot hot = { 0 };
+	size_t most = 0, slots = 0;
+
+	for (uint64_t i = 1; i <= IDS; i++)
+		ASSERT_OK(hot_add_id(&hot, hash_of(i), i, &err));
+	for (int i = 0; i < HOT_PARTS; i++)
+		most += hot.parts[i].cap;
+	for (uint64_t i = IDS_LEFT + 1; i <= IDS; i += IDS_AT_ONCE)
+		drop_ids(&hot, i, i + IDS_AT_ONCE > IDS ? IDS + 1 - i : IDS_AT_ONCE);
+	for (int i = 0; i < HOT_PARTS; i++)
+		slots += hot.parts[i].cap;
+	ck_assert_uint_eq(hot.entries_used, IDS_LEFT);
+	expect(slots < most / 16, "%zu slots are kept for %d ids, of %zu", slots, IDS_LEFT, most);
+	for (uint64_t i = 1; i <= IDS; i++) {
+		size_t iterator = 0;
+		uint64_t seq;
+		bool is_there = hot_next(&hot, hash_of(i), &iterator, &seq);
+
+		expect(is_there == (i <= IDS_LEFT) && (!is_there || seq == i), "id %llu", (unsigned long long)i);
+	}
+	hot_free(&hot);
+}
+END_TEST
+
 START_TEST(marks_are_kept_of_one_day)
 {
 	put_all(STORE_ACCEPTED);
@@ -214,6 +261,7 @@ Suite *suite_hot_memory(void)
 	tcase_add_test(cases, ids_whose_hashes_begin_alike_lead_to_all_of_their_rows);
 	tcase_add_test(cases, a_row_is_not_found_for_another_account_or_product);
 	tcase_add_test(cases, nothing_is_kept_of_a_day_whose_rows_are_all_sealed);
+	tcase_add_test(cases, a_table_of_ids_is_as_large_as_the_rows_that_are_left_need);
 	tcase_add_test(cases, marks_are_kept_of_one_day);
 	tcase_add_test(cases, a_day_that_has_rested_is_read_and_written_as_before);
 	tcase_add_test(cases, a_day_that_is_in_use_does_not_rest);

@@ -364,6 +364,39 @@ START_TEST(an_address_is_believed_only_with_the_key_that_is_there)
 }
 END_TEST
 
+START_TEST(a_table_of_addresses_is_as_large_as_the_log_needs)
+{
+	size_t most;
+
+	put_many(0, ACCOUNTS * 20);
+	commit();
+	assert_all_there("rows whose addresses are learned");
+	struct day *day = store_day(f.store, DAY, false, &err);
+	MDB_txn *txn = env_read(&day->env, &err);
+	struct partition partition;
+	struct position position;
+	MDB_cursor *cursor;
+	MDB_val key, val;
+
+	ck_assert_int_eq(mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor), 0);
+	ck_assert_int_eq(mdb_cursor_get(cursor, &key, &val, MDB_FIRST), 0);
+	expect(log_key_read(key, &partition, &position), "a key of the log cannot be read");
+	/* as if there had been more */
+	ck_assert_uint_ne(hot_addresses_learn(&day->hot.addresses, &day->env, txn, val, 1 << 20), 0);
+	most = addresses()->cap;
+	ck_assert_uint_ge(most, 1 << 20);
+	ck_assert_uint_ne(hot_addresses_learn(&day->hot.addresses, &day->env, txn, val, (1 << 20) / 4), 0);
+	ck_assert_uint_eq(addresses()->cap, most);
+	ck_assert_uint_ne(hot_addresses_learn(&day->hot.addresses, &day->env, txn, val, ACCOUNTS * 20), 0);
+	ck_assert_uint_lt(addresses()->cap, most / 8);
+	ck_assert_uint_ge(addresses()->cap, ACCOUNTS * 20);
+	expect(hot_addresses_has(addresses(), &day->env, key), "what is learned is not known");
+	mdb_cursor_close(cursor);
+	ASSERT_OK(env_read_end(&day->env, txn, 0, &err));
+	assert_all_there("rows whose addresses were forgotten");
+}
+END_TEST
+
 START_TEST(what_an_abort_takes_back_of_old_rows_is_there)
 {
 	put_many(0, ACCOUNTS * 5);
@@ -944,6 +977,7 @@ Suite *suite_hot_rows(void)
 	tcase_add_test(stored, a_row_that_is_put_over_another_is_read_instead_of_it);
 	tcase_add_test(stored, a_version_over_a_sealed_row_is_read_instead_of_what_was_trimmed);
 	tcase_add_test(stored, an_address_is_believed_only_with_the_key_that_is_there);
+	tcase_add_test(stored, a_table_of_addresses_is_as_large_as_the_log_needs);
 	tcase_add_test(stored, what_an_abort_takes_back_of_old_rows_is_there);
 	tcase_add_test(stored, sealed_rows_are_trimmed_as_others_are_sealed);
 	tcase_add_test(stored, a_slice_removes_no_more_than_some_of_the_rows_of_a_large_seal);

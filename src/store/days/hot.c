@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "base/id.h"
 
-#define CAP_MIN 16 /* of a part */
+#define CAP_MIN 16     /* of a part */
+#define SHRINK_BELOW 8 /* of so many slots one is used */
+#define SHRINK_SLOTS 16384
 #define PREFETCH_AHEAD 8
 
 /* Is a table to grow before one more is added? Three quarters of its slots are used. */
@@ -34,10 +36,9 @@ static void part_insert(struct hot_part *part, const struct hot_entry *entry)
 	part->used++;
 }
 
-static int part_grow(struct hot_part *part, struct error *err)
+static int part_resize(struct hot_part *part, size_t cap, struct error *err)
 {
 	struct hot_part old = *part;
-	size_t cap = old.cap ? 2 * old.cap : CAP_MIN;
 	struct hot_entry *entries = calloc(cap, sizeof(*entries));
 
 	if (!entries)
@@ -50,11 +51,27 @@ static int part_grow(struct hot_part *part, struct error *err)
 	return 0;
 }
 
+/* A day that is written to without a pause always has hot rows: without this, its tables would stay as large as they ever
+ * were. Some slots at a time, as all parts are about as full. Where there is no memory for smaller ones, they stay. */
+static void parts_shrink(struct hot *hot)
+{
+	struct error err;
+	size_t looked = 0;
+
+	for (struct hot_part *part = hot->parts; part < hot->parts + HOT_PARTS && looked < SHRINK_SLOTS; part++) {
+		if (part->cap == CAP_MIN || SHRINK_BELOW * part->used >= part->cap)
+			continue;
+		looked += part->cap;
+		if (part_resize(part, part->cap / 2, &err) != 0)
+			return;
+	}
+}
+
 int hot_add_id(struct hot *hot, uint64_t hash, uint64_t seq, struct error *err)
 {
 	struct hot_part *part = &hot->parts[hot_part_number(hash)];
 
-	if (is_crowded(part->used, part->cap) && part_grow(part, err) != 0)
+	if (is_crowded(part->used, part->cap) && part_resize(part, part->cap ? 2 * part->cap : CAP_MIN, err) != 0)
 		return -1;
 	struct hot_entry entry = { (uint32_t)(hash >> 32), { (uint32_t)(seq >> 32), (uint32_t)seq } };
 	part_insert(part, &entry);
@@ -304,6 +321,8 @@ void hot_drop(struct hot *hot, struct str gone, struct buf *removed, struct buf 
 		if (!is_kept(kept, list[i].seq))
 			drop_one(hot, &list[i]);
 	}
+	if (count > 0)
+		parts_shrink(hot);
 	drop_removed(hot, removed, kept);
 }
 

@@ -11,8 +11,8 @@
  * is ordered by (hot_rows.h).
  *
  * Entries lead to rows that may hold the id, of any account and product; the caller must check the row. Those of rows
- * that were sealed are dropped one by one; those of the few that moved stay until it is rebuilt. Once a day has no hot
- * row, nothing is kept of it.
+ * that were sealed are dropped one by one; those of the few that moved stay until it is rebuilt. Parts that are mostly
+ * empty then shrink; once a day has no hot row, nothing is kept of it.
  */
 #ifndef CDRD_STORE_DAYS_HOT_H
 #define CDRD_STORE_DAYS_HOT_H

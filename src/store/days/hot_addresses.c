@@ -9,6 +9,7 @@
 
 #define CAP_MIN 4096
 #define CAP_MAX ((size_t)1 << 22) /* of a day: 16 MiB */
+#define SHRINK_BELOW 8            /* of so many places one is needed */
 #define PAGE_LEAF 0x02
 
 struct page_head {
@@ -82,10 +83,10 @@ bool hot_addresses_read(const struct hot_addresses *addresses, const struct env 
 	return true;
 }
 
-/* Room for so many rows. What is known is forgotten where it grows. */
+/* Room for so many rows. What is known is forgotten where it grows, or where few of its places are needed any more. */
 static bool reserve(struct hot_addresses *addresses, uint64_t rows)
 {
-	size_t cap = addresses->cap ? addresses->cap : CAP_MIN;
+	size_t cap = addresses->cap && rows >= addresses->cap / SHRINK_BELOW ? addresses->cap : CAP_MIN;
 
 	while (cap < rows && cap < CAP_MAX)
 		cap *= 2;
