@@ -240,7 +240,7 @@ static enum added add_code(struct column *column, struct str text)
 	bool full;
 
 	if (!find_code(column, text, &code, &full))
-		return column->failed ? ADDED : UNFIT; /* out of memory: finishing the group will say so */
+		return column->failed ? ADDED : UNFIT;
 	if (full) {
 		give_up_codes(column);
 		return NO_ROOM;
@@ -257,6 +257,8 @@ bool column_add(struct column *column, struct str value)
 {
 	enum added added = NO_ROOM;
 
+	if (column->failed) /* its dictionary may lack what its entries lead to; finishing the group will say so */
+		return true;
 	if (value.len == 0) {
 		add_level(column, false);
 		return true;

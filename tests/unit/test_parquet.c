@@ -402,6 +402,26 @@ START_TEST(what_does_not_fit_a_type_is_refused)
 }
 END_TEST
 
+START_TEST(a_column_that_ran_out_of_memory_fails_its_group_whatever_follows)
+{
+	static const struct parquet_column one = { { "a", 1 }, PARQUET_TEXT };
+
+	for (size_t room = 1; room < 12; room++) {
+		struct parquet_group *group = parquet_group_new(&one, 1);
+		char text[4] = "aaa";
+
+		group->columns[0].keys.max_bytes = room;
+		for (int i = 0; i < 40; i++) {
+			text[2] = (char)('a' + i / 2 % 8);
+			ck_assert(parquet_group_add(group, 0, i % 10 == 9 ? STR_LITERAL("") : str_from(text)));
+			parquet_group_end_row(group);
+		}
+		ck_assert_int_eq(parquet_group_finish_some(group), -1);
+		parquet_group_free(group);
+	}
+}
+END_TEST
+
 Suite *suite_parquet(void)
 {
 	Suite *suite = suite_create("parquet");
@@ -418,6 +438,7 @@ Suite *suite_parquet(void)
 	tcase_add_test(tc, the_same_rows_make_the_same_bytes_in_a_group_used_before);
 	tcase_add_test(tc, a_group_is_full_by_rows_and_by_bytes);
 	tcase_add_test(tc, what_does_not_fit_a_type_is_refused);
+	tcase_add_test(tc, a_column_that_ran_out_of_memory_fails_its_group_whatever_follows);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
