@@ -23,6 +23,7 @@
 #include "base/invariant.h"
 #include "base/log.h"
 #include "store/blocks/bundle.h"
+#include "store/blocks/row_cache.h"
 #include "store/hot_backup.h"
 #include "store/days/day_list.h"
 #include "lmdb/map_guard.h"
@@ -189,6 +190,7 @@ static void days_close_all(struct store *store)
 		free(reader);
 	}
 	block_reader_free(&store->put_reader);
+	store_forget_rows(store);
 	buf_free(&store->row);
 	buf_free(&store->merged);
 	moves_close(store->moves);
@@ -213,8 +215,26 @@ struct block_reader *store_reader_take(struct store *store, struct error *err)
 	return reader;
 }
 
+struct block_reader *store_reader_take_for_rows(struct store *store, struct error *err)
+{
+	struct block_reader *reader = store_reader_take(store, err);
+
+	if (!store->rows)
+		store->rows = row_cache_new(); /* it does without where there is no memory */
+	if (reader)
+		reader->rows = store->rows;
+	return reader;
+}
+
+void store_forget_rows(struct store *store)
+{
+	row_cache_free(store->rows);
+	store->rows = NULL;
+}
+
 void store_reader_give(struct store *store, struct block_reader *reader)
 {
+	reader->rows = NULL;
 	reader->next = store->readers;
 	store->readers = reader;
 }

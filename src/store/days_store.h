@@ -40,6 +40,7 @@ struct store {
 	struct moves *moves;     /* records on their way from one day to another: moves.h */
 	struct block_reader put_reader;
 	struct block_reader *readers;  /* not in use */
+	struct row_cache *rows;        /* that were found by id, while some are; or NULL */
 	struct seal *seal;             /* the job under way and what it keeps, made at first use */
 	struct repack *repack;         /* what is under way, or NULL */
 	bool repack_demanded;          /* of the catalog */
@@ -126,6 +127,12 @@ void days_rest(struct store *store);
 /* A reader for the caller to keep as long as it likes; NULL when out of memory. */
 MUST_CHECK struct block_reader *store_reader_take(struct store *store, struct error *err);
 void store_reader_give(struct store *store, struct block_reader *reader);
+
+/* As above, for rows that are loaded one by one: it keeps them in the store's row cache. */
+MUST_CHECK struct block_reader *store_reader_take_for_rows(struct store *store, struct error *err);
+
+/* Forgets the rows that were found by id. */
+void store_forget_rows(struct store *store);
 
 /* The next sequence number. Reserves more on disk once in a long while: -1 when that fails. */
 MUST_CHECK int store_next_seq(struct store *store, uint64_t *seq, struct error *err);

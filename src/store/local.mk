@@ -63,6 +63,7 @@ libcdrd_a_SOURCES += \
 	src/store/blocks/lines.c src/store/blocks/lines.h \
 	src/store/blocks/position.h \
 	src/store/blocks/read_back.c src/store/blocks/read_back.h \
+	src/store/blocks/row_cache.c src/store/blocks/row_cache.h \
 	src/store/changes/changes.c src/store/changes/changes_private.h \
 	src/store/changes/changes_note.h \
 	src/store/changes/changes_collect.c \

@@ -43,6 +43,7 @@ tests_unit_run_SOURCES += tests/unit/test_lines.c
 tests_unit_run_SOURCES += tests/unit/test_block.c
 tests_unit_run_SOURCES += tests/unit/test_fold.c tests/unit/groups_check.h
 tests_unit_run_SOURCES += tests/unit/test_read_back.c
+tests_unit_run_SOURCES += tests/unit/test_row_cache.c
 tests_unit_run_SOURCES += tests/unit/test_ids.c
 tests_unit_run_SOURCES += tests/unit/test_ids_before.c
 tests_unit_run_SOURCES += tests/unit/store_model.c tests/unit/store_model.h

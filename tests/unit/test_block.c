@@ -15,6 +15,7 @@
 #include "store/aggregates/fold.h"
 #include "store/blocks/block_builder.h"
 #include "store/blocks/block_reader.h"
+#include "store/blocks/row_cache.h"
 #include "store/blocks/skip_index.h"
 #include "store_sample.h"
 
@@ -296,6 +297,17 @@ START_TEST(entry_says_what_is_in_the_block)
 }
 END_TEST
 
+/* Segments with doubled quotes are inflated whole: leaves out values that would have some. */
+static void drop_quotes(struct sample *sample)
+{
+	for (uint8_t i = 0; i < product->columns_count; i++) {
+		struct str *own = &sample->record.values[i];
+
+		if (own->len > 0 && memchr(own->p, '"', own->len))
+			*own = (struct str){ "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", i };
+	}
+}
+
 /* A row's place in the inflated text is guessed from the usual length of lines: here guesses are far off. */
 START_TEST(a_lone_row_comes_back_where_lines_differ_in_length)
 {
@@ -310,11 +322,7 @@ START_TEST(a_lone_row_comes_back_where_lines_differ_in_length)
 		struct position position = { DAY_US + i, i + 1, CATALOG_OUTBOUND };
 		struct sample *sample = sample_new(&sampler, product, "acct0001", rows, CATALOG_OUTBOUND, DAY_US + i);
 
-		/* segments with doubled quotes are inflated whole */
-		for (uint8_t k = 0; k < product->columns_count; k++)
-			if (sample->record.values[k].len > 0 &&
-			    memchr(sample->record.values[k].p, '"', sample->record.values[k].len))
-				sample->record.values[k] = (struct str){ text, k };
+		drop_quotes(sample);
 		sample->record.values[catalog_column_find(product, STR_LITERAL("client_ref"))] = lengths[(i < 20) ^ _i];
 		add(sample, &position, &full);
 	}
@@ -330,6 +338,88 @@ START_TEST(a_lone_row_comes_back_where_lines_differ_in_length)
 		block_reader_free(&reader);
 		reader = (struct block_reader){ .number = 0 };
 	}
+}
+END_TEST
+
+START_TEST(a_row_comes_back_from_the_row_cache_as_from_its_block)
+{
+	struct row_cache *cache = row_cache_new();
+
+	ck_assert_ptr_nonnull(cache);
+	choose(blocks[_i].product, blocks[_i].direction, (uint64_t)_i + 60, blocks[_i].wild);
+	make_block(blocks[_i].count, blocks[_i].seconds);
+	reader.rows = cache;
+	MDB_txn *txn = day_fixture_read(&f);
+
+	for (int n = 0; n < 600; n++) {
+		uint32_t row = pick_below(pick, rows < 50 ? rows : 50) * (rows / 50 + (rows < 50));
+
+		ck_assert_int_eq(block_reader_begin_row(&reader, &f.day, txn, product, &partition, 3, row, &err), 1);
+		expect(block_reader_load_row(&reader, row, &err) == 0, "%s", err.message);
+		assert_row(row, pick_percent(pick, 50) ? SCAN_COLUMNS_ALL : pick_u64(pick));
+		assert_woven(row);
+	}
+	mdb_txn_abort(txn);
+	row_cache_free(cache);
+}
+END_TEST
+
+/* Stores a block of rows without quotes as number 3. */
+static void make_plain_block(uint32_t count)
+{
+	bool full = false;
+
+	block_builder_begin(builder, product, partition.direction);
+	for (uint32_t i = 0; i < count; i++) {
+		struct position position = { DAY_US + i, i + 1, partition.direction };
+		struct sample *sample = sample_new(&sampler, product, "acct0001", rows, CATALOG_OUTBOUND, DAY_US + i);
+
+		drop_quotes(sample);
+		add(sample, &position, &full);
+	}
+	expect(block_builder_finish(builder, &value, &entry, &err) == 0, "%s", err.message);
+	day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, buf_str(&value));
+}
+
+/* Loads a row by a reader of its own. */
+static int load_once(struct row_cache *cache, uint32_t row)
+{
+	struct block_reader own = { .rows = cache };
+	MDB_txn *txn = day_fixture_read(&f);
+	int result = block_reader_begin_row(&own, &f.day, txn, product, &partition, 3, row, &err) == 1 ?
+	                     block_reader_load_row(&own, row, &err) :
+	                     -1;
+
+	mdb_txn_abort(txn);
+	block_reader_free(&own);
+	return result;
+}
+
+START_TEST(a_row_of_another_block_with_its_number_is_not_taken_from_the_row_cache)
+{
+	struct row_cache *cache = row_cache_new();
+
+	ck_assert_ptr_nonnull(cache);
+	choose("SMS", CATALOG_OUTBOUND, 33, false);
+	make_plain_block(300);
+	ck_assert_int_eq(load_once(cache, 7), 0);
+	struct block_view view;
+	ck_assert(block_view(&view, buf_str(&value)));
+	memset((char *)(uintptr_t)view.deflate.p, 0, view.deflate.len);
+	day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, buf_str(&value));
+	ck_assert_int_eq(load_once(NULL, 7), -1);
+	ck_assert_int_eq(load_once(cache, 8), -1);
+	ck_assert_int_eq(load_once(cache, 7), 0); /* it was read when its checksum was right */
+
+	drop_rows();
+	make_plain_block(301);
+	reader.rows = cache;
+	MDB_txn *txn = day_fixture_read(&f);
+	ck_assert_int_eq(block_reader_begin_row(&reader, &f.day, txn, product, &partition, 3, 7, &err), 1);
+	expect(block_reader_load_row(&reader, 7, &err) == 0, "%s", err.message);
+	assert_row(7, SCAN_COLUMNS_ALL);
+	mdb_txn_abort(txn);
+	row_cache_free(cache);
 }
 END_TEST
 
@@ -1092,6 +1182,8 @@ Suite *suite_block(void)
 	tcase_add_loop_test(tests, rows_are_found_by_place, 0, count);
 	tcase_add_test(tests, entry_says_what_is_in_the_block);
 	tcase_add_loop_test(tests, a_lone_row_comes_back_where_lines_differ_in_length, 0, 2);
+	tcase_add_loop_test(tests, a_row_comes_back_from_the_row_cache_as_from_its_block, 0, count);
+	tcase_add_test(tests, a_row_of_another_block_with_its_number_is_not_taken_from_the_row_cache);
 	tcase_add_loop_test(tests, huge_values_come_back_and_fill_blocks, 0, 2);
 	tcase_add_test(tests, blocks_end_before_their_extra_part_grows_without_limit);
 	tcase_add_test(tests, places_keep_times_and_seqs);

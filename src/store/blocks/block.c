@@ -67,7 +67,7 @@ static bool take_head(struct block_head *head, struct str *rest)
 	       head->changed_count <= head->rows;
 }
 
-bool block_view(struct block_view *view, struct str value)
+bool block_view_unchecked(struct block_view *view, struct str value)
 {
 	struct block_head *head = &view->head;
 	struct str rest = value;
@@ -90,7 +90,12 @@ bool block_view(struct block_view *view, struct str value)
 	view->columns = cut(&rest, head->columns_bytes);
 	view->extra = cut(&rest, head->extra_bytes);
 	view->deflate = rest;
-	return crc_of_head(view) == head->head_crc32 && segments_fit(view);
+	return true;
+}
+
+bool block_view(struct block_view *view, struct str value)
+{
+	return block_view_unchecked(view, value) && crc_of_head(view) == view->head.head_crc32 && segments_fit(view);
 }
 
 uint32_t block_segment_of(const struct block_view *view, uint32_t row)

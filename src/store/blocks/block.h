@@ -110,6 +110,9 @@ static inline size_t block_head_bytes(uint32_t magic)
 /* Finds the parts of a value and checks the head; false if it is damaged. */
 bool block_view(struct block_view *view, struct str value);
 
+/* The same without the check: parts are within the value, and what they hold may be anything. */
+bool block_view_unchecked(struct block_view *view, struct str value);
+
 static inline struct block_segment block_segment(const struct block_view *view, uint32_t number)
 {
 	struct block_segment segment;

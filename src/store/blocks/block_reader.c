@@ -12,6 +12,7 @@
 #include "meta/accounts.h"
 #include "store/blocks/bundle.h"
 #include "store/blocks/inflate_segment.h"
+#include "store/blocks/row_cache.h"
 
 #define NO_SEGMENT UINT32_MAX
 
@@ -76,14 +77,26 @@ static bool has_block(const struct block_reader *reader, const struct day *day, 
 	       reader->product == product && value.len >= head && memcmp(value.p, &reader->view.head, head) == 0;
 }
 
-static int take_block(struct block_reader *reader, const struct day *day, const struct catalog_product *product,
-                      struct str value, struct error *err)
+static bool is_loaded(const struct block_reader *reader, uint32_t row)
+{
+	return reader->segment_number != NO_SEGMENT && row >= reader->loaded_row &&
+	       row - reader->loaded_row < reader->loaded_rows;
+}
+
+/* The reader has no block. */
+static void forget_block(struct block_reader *reader, const struct day *day, const struct catalog_product *product)
 {
 	reader->product = product;
 	reader->segment_number = reader->lone_segment = reader->places_number = NO_SEGMENT;
 	reader->extra_loaded = reader->columns_loaded = false;
 	reader->day = day->number;
 	reader->value = (struct str){ NULL, 0 };
+}
+
+static int take_block(struct block_reader *reader, const struct day *day, const struct catalog_product *product,
+                      struct str value, struct error *err)
+{
+	forget_block(reader, day, product);
 	if (!block_view(&reader->view, value))
 		return damaged(reader, "the head is damaged", err);
 	reader->value = value;
@@ -133,20 +146,88 @@ int block_reader_begin_whole(struct block_reader *reader, struct bundle_walk *wa
 	return found < 0 ? no_block(reader, day, product, err) : 0;
 }
 
+static int get_deleted(struct block_reader *reader, struct day *day, MDB_txn *txn, struct error *err)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+	MDB_val deleted;
+
+	number_key_write(bytes, &reader->partition, reader->number);
+	MDB_val key = env_val(bytes, sizeof(bytes));
+	int found = get_value(day, txn, DAY_DELETED, &key, &deleted, err);
+	reader->deleted = found > 0 ? env_str(deleted) : (struct str){ NULL, 0 };
+	return found < 0 ? -1 : 1;
+}
+
 int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,
                        const struct catalog_product *product, const struct partition *partition, uint32_t number,
                        struct error *err)
 {
-	uint8_t bytes[NUMBER_KEY_LEN];
 	int found = block_reader_begin_whole(reader, NULL, day, txn, product, partition, number, err);
 
-	if (found <= 0)
-		return found;
+	return found <= 0 ? found : get_deleted(reader, day, txn, err);
+}
+
+static struct row_key key_of(const struct block_reader *reader, int32_t day, const struct block_head *head,
+                             uint32_t row)
+{
+	return (struct row_key){ .partition = reader->partition,
+		                 .columns_count = head->columns_count,
+		                 .day = day,
+		                 .block = reader->number,
+		                 .row = row,
+		                 .head_crc32 = head->head_crc32,
+		                 .csv_crc32 = head->csv_crc32 };
+}
+
+/* Takes a row from the cache in place of its block, whose head is not checked: one that differs has other keys. Otherwise
+ * the reader has what it had. */
+static bool recall_row(struct block_reader *reader, const struct day *day, const struct catalog_product *product,
+                       struct str value, uint32_t row)
+{
+	struct block_view view;
+	struct position position;
+	struct str line;
+
+	if (!block_view_unchecked(&view, value))
+		return false;
+	struct row_key key = key_of(reader, day->number, &view.head, row);
+	if (!row_cache_get(reader->rows, &key, &position, &line))
+		return false;
+	forget_block(reader, day, product);
+	reader->view = view;
+	map_fields(reader);
+	buf_clear(&reader->text);
+	buf_add_str(&reader->text, line);
+	if (reader->text.failed ||
+	    lines_index_one(&reader->lines, buf_str(&reader->text), 0, reader->fields_count) != 0)
+		return false;
+	reader->segment = (struct block_segment){ .first_row = row, .rows = 1 };
+	reader->segment_number = 0;
+	reader->positions[0] = position;
+	reader->loaded_row = row;
+	reader->loaded_rows = 1;
+	return true;
+}
+
+int block_reader_begin_row(struct block_reader *reader, struct day *day, MDB_txn *txn,
+                           const struct catalog_product *product, const struct partition *partition, uint32_t number,
+                           uint32_t row, struct error *err)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+	MDB_val val;
+
 	number_key_write(bytes, partition, number);
-	MDB_val key = env_val(bytes, sizeof(bytes)), deleted;
-	found = get_value(day, txn, DAY_DELETED, &key, &deleted, err);
-	reader->deleted = found > 0 ? env_str(deleted) : (struct str){ NULL, 0 };
-	return found < 0 ? -1 : 1;
+	MDB_val key = env_val(bytes, sizeof(bytes));
+	int found = bundle_get_block(NULL, day, txn, key, &val, err);
+	name_block(reader, day, partition, number);
+	if (found <= 0)
+		return found < 0 ? no_block(reader, day, product, err) : 0;
+	struct str value = env_str(val);
+	bool is_here = (has_block(reader, day, product, value) && is_loaded(reader, row)) ||
+	               (reader->rows && recall_row(reader, day, product, value, row));
+	if (!is_here && !has_block(reader, day, product, value) && take_block(reader, day, product, value, err) != 0)
+		return -1;
+	return get_deleted(reader, day, txn, err);
 }
 
 static int fail_lines(const struct block_reader *reader, struct error *err)
@@ -179,12 +260,6 @@ static int inflate_first(struct block_reader *reader, const struct block_segment
 		return damaged(reader, "the records are damaged", err);
 	reader->text.len = len;
 	return 0;
-}
-
-static bool is_loaded(const struct block_reader *reader, uint32_t row)
-{
-	return reader->segment_number != NO_SEGMENT && row >= reader->loaded_row &&
-	       row - reader->loaded_row < reader->loaded_rows;
 }
 
 static bool has_places(const struct block_reader *reader, uint32_t row)
@@ -265,6 +340,14 @@ static int inflate_row(struct block_reader *reader, const struct block_segment *
 	}
 }
 
+static void keep_row(struct block_reader *reader, uint32_t row)
+{
+	struct row_key key = key_of(reader, reader->day, &reader->view.head, row);
+
+	if (reader->rows)
+		row_cache_put(reader->rows, &key, block_reader_position(reader, row), lines_row(&reader->lines, 0));
+}
+
 int block_reader_load_row(struct block_reader *reader, uint32_t row, struct error *err)
 {
 	if (is_loaded(reader, row))
@@ -283,6 +366,7 @@ int block_reader_load_row(struct block_reader *reader, uint32_t row, struct erro
 	reader->segment = segment;
 	reader->loaded_row = row;
 	reader->loaded_rows = 1;
+	keep_row(reader, row);
 	return 0;
 }
 

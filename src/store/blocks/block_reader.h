@@ -3,7 +3,8 @@
  * block_reader.h: the records of a sealed block, read segment by segment; private to store/.
  *
  * A reader borrows the block from a transaction and keeps one inflated segment. Readers are reused: what they allocate
- * stays with them. Every compressed byte is checked against its CRC before it is used.
+ * stays with them. Every compressed byte is checked against its CRC before it is used; a row that is in the reader's row
+ * cache is not read from the block again.
  */
 #ifndef CDRD_STORE_BLOCKS_BLOCK_READER_H
 #define CDRD_STORE_BLOCKS_BLOCK_READER_H
@@ -14,6 +15,7 @@
 
 struct bundle_walk;
 struct inflate_state;
+struct row_cache;
 
 struct block_reader {
 	struct block_reader *next; /* for lists of readers */
@@ -38,6 +40,7 @@ struct block_reader {
 	uint32_t lone_segment;        /* of which a row was loaded by itself last, or UINT32_MAX */
 	struct block_segment segment; /* loaded, or whose positions are */
 	uint32_t places_number;       /* the segment all of whose positions are loaded, or UINT32_MAX */
+	struct row_cache *rows;       /* the caller's: of rows that are loaded by themselves; or NULL */
 	struct inflate_state *inflate;
 	struct ZSTD_DCtx_s *zstd; /* once some row asked for the extra part */
 	struct buf text;
@@ -58,6 +61,14 @@ struct block_reader {
 MUST_CHECK int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,
                                   const struct catalog_product *product, const struct partition *partition,
                                   uint32_t number, struct error *err);
+
+/*
+ * The same for a row alone: where the reader's row cache has it, it is loaded, and block_reader_record() and what tells of the
+ * row are all that may be called before the next begin.
+ */
+MUST_CHECK int block_reader_begin_row(struct block_reader *reader, struct day *day, MDB_txn *txn,
+                                      const struct catalog_product *product, const struct partition *partition,
+                                      uint32_t number, uint32_t row, struct error *err);
 
 /* The same of a block of which no row is deleted; `walk` as in bundle_get_block. */
 MUST_CHECK int block_reader_begin_whole(struct block_reader *reader, struct bundle_walk *walk, struct day *day,

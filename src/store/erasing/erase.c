@@ -64,8 +64,10 @@ void erase_free(struct erase *erase)
 	/* The job under way calls back into what is freed here. */
 	if (erase->store && seal_is_under_way(erase->store, INT64_MAX))
 		seal_forget(erase->store);
-	if (erase->store)
+	if (erase->store) {
 		erase->store->erasing = false;
+		store_forget_rows(erase->store);
+	}
 	cluster_erase_free(erase->cluster);
 	buf_free(&erase->accounts);
 	buf_free(&erase->runs);

@@ -55,6 +55,7 @@ void purge_free(struct purge *purge)
 {
 	if (!purge)
 		return;
+	store_forget_rows(purge->store);
 	cluster_purge_free(purge->cluster);
 	free(purge);
 }

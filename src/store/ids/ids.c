@@ -275,8 +275,8 @@ struct search {
 static int give_row(const struct search *search, uint32_t block, uint32_t row)
 {
 	struct block_reader *reader = search->reader;
-	int found = block_reader_begin(reader, search->day, search->txn, search->product, search->partition, block,
-	                               search->err);
+	int found = block_reader_begin_row(reader, search->day, search->txn, search->product, search->partition, block,
+	                                   row, search->err);
 
 	if (found <= 0)
 		return found < 0 ? -1 : 1;

@@ -175,7 +175,8 @@ static int read_row(struct find *find, struct found_row *row, struct record *rec
 		return record_unpack(record, find->product, env_str(val), &changed_seq, find->err) ? -1 : 1;
 	}
 	struct block_reader *reader = find->reader;
-	int found = block_reader_begin(reader, find->day, find->txn, find->product, &partition, row->block, find->err);
+	int found = block_reader_begin_row(reader, find->day, find->txn, find->product, &partition, row->block,
+	                                   row->row, find->err);
 	if (found <= 0)
 		return found;
 	if (block_reader_load_row(reader, row->row, find->err) != 0)
@@ -279,7 +280,7 @@ static int step(struct scan *base, int64_t deadline_us, enum scan_end *end, stru
 	find->err = err;
 	find->end = SCAN_DONE;
 	find->over = find->left == 0;
-	find->reader = store_reader_take(find->store, err);
+	find->reader = store_reader_take_for_rows(find->store, err);
 	if (!find->reader)
 		return -1;
 	int result = find_in_days(find);
