@@ -16,6 +16,7 @@
 #include "store/hot_backup.h"
 #include "store/erase.h"
 #include "store/copying/mirror.h"
+#include "store/days_store.h"
 #include "store/verify.h"
 #include "scan_once.h"
 #include "store_fixture.h"
@@ -317,7 +318,17 @@ static void seal_all(void)
 	}
 }
 
-/* Erases the number; -1 where that failed. Other work may be done between slices. */
+/* Has the store keep rows that are found by id from now on. */
+static void keep_rows(void)
+{
+	struct block_reader *reader = store_reader_take_for_rows(f.store, &err);
+
+	ck_assert_msg(reader, "%s", err.message);
+	store_reader_give(f.store, reader);
+	ck_assert_ptr_nonnull(f.store->rows);
+}
+
+/* Erases the number; -1 where that failed. Other work may be done between slices. Rows in memory are forgotten. */
 static int run_erase(struct erase_counts *counts, void (*between)(void))
 {
 	static const struct account_key accounts[1] = { { "abcd1234" } };
@@ -327,6 +338,7 @@ static int run_erase(struct erase_counts *counts, void (*between)(void))
 	int result = 0;
 
 	ck_assert_msg(erase, "%s", err.message);
+	keep_rows();
 	while (!done && result == 0) {
 		result = erase_step(erase, clock_monotonic_us() + 1000, &dirty, &done, &err);
 		if (result == 0 && dirty)
@@ -336,6 +348,7 @@ static int run_erase(struct erase_counts *counts, void (*between)(void))
 	}
 	erase_counts(erase, counts);
 	erase_free(erase);
+	ck_assert_ptr_null(f.store->rows);
 	return result;
 }
 
