@@ -32,7 +32,7 @@ static struct str written(struct run *run, size_t begin)
 		value_fault(run, "The mapped values are longer than the %zu bytes allowed", run->arena->cap);
 		return EMPTY;
 	}
-	return (struct str){ run->arena->data + begin, run->arena->len - begin };
+	return run->arena->len > begin ? (struct str){ run->arena->data + begin, run->arena->len - begin } : EMPTY;
 }
 
 /* --- changes of the value --- */
@@ -64,10 +64,11 @@ static struct str to_case(struct run *run, struct str value, char first, char la
 static struct str url_decode(struct run *run, struct str value)
 {
 	size_t begin = run->arena->len;
-	const char *end = value.p + value.len;
 
 	if (value.len == 0 || !memchr(value.p, '%', value.len))
 		return value;
+	const char *end = value.p + value.len;
+
 	for (const char *p = value.p; p < end; p++) {
 		int byte = *p == '%' ? str_hex_byte(p + 1, end) : -1;
 
