@@ -40,8 +40,10 @@ struct row_cache *row_cache_new(void)
 {
 	struct row_cache *cache = calloc(1, sizeof(*cache));
 
-	if (cache)
-		cache->written = ROW_CACHE_BYTES; /* no place is 0 */
+	if (!cache)
+		return NULL;
+	cache->written = ROW_CACHE_BYTES; /* no place is 0 */
+	cache->used_us = clock_monotonic_us();
 	return cache;
 }
 
