@@ -7,16 +7,12 @@
 #include <stdlib.h>
 
 #include "admin/command.h"
+#include "admin/day_walk.h"
 #include "base/clock.h"
-#include "store/tombstones.h"
 
 struct listing {
 	struct admin_reply *reply;
-	struct store *store;
-	int32_t next; /* day to resume at */
-	int32_t last;
-	bool is_counting; /* the tombstones of this day: */
-	struct tombstones tombstones;
+	struct day_walk walk;
 	struct store_day_stats total;
 	uint64_t days;
 };
@@ -35,7 +31,7 @@ static void write_ratio(struct json *j, const char *key, uint64_t part, uint64_t
 
 static void write_row(struct json *j, struct str day, const struct store_day_stats *stats)
 {
-	uint64_t rows = stats->hot_rows + stats->sealed_rows - stats->deleted_rows;
+	uint64_t rows = day_stats_records(stats);
 
 	json_object_begin(j);
 	json_member_str(j, "day", day);
@@ -61,44 +57,15 @@ static void add(struct store_day_stats *total, const struct store_day_stats *sta
 	total->bytes += stats->bytes;
 }
 
-/* 1 when the day is listed, 0 when its hot rows are to be counted in the next slice, -1. */
-static int list_day(struct listing *listing, int32_t day, int64_t deadline_us, struct error *err)
+static void list_day(struct listing *listing, const struct store_day_stats *stats)
 {
-	struct store_day_stats stats;
 	struct buf name = { 0 };
-	uint64_t *left = &listing->tombstones.count;
 
-	if (!listing->is_counting || listing->tombstones.day != day)
-		listing->tombstones = (struct tombstones){ .day = day };
-	listing->is_counting = true;
-	int counted = tombstones_count(listing->store, &listing->tombstones, deadline_us, err);
-	if (counted <= 0)
-		return counted;
-	listing->is_counting = false;
-	if (store_day_stats(listing->store, day, &stats, err) != 0)
-		return -1;
-	stats.hot_rows -= *left < stats.hot_rows ? *left : stats.hot_rows;
-	clock_format_day(&name, day);
-	write_row(admin_reply_result(listing->reply), buf_str(&name), &stats);
+	clock_format_day(&name, stats->day);
+	write_row(admin_reply_result(listing->reply), buf_str(&name), stats);
 	buf_free(&name);
-	add(&listing->total, &stats);
+	add(&listing->total, stats);
 	listing->days++;
-	return 1;
-}
-
-/* Finds the first day from `from` on; false when there is none. */
-static bool find_day(const struct store *store, int32_t from, int32_t *day)
-{
-	size_t count;
-	const int32_t *days = store_days(store, &count);
-
-	for (size_t i = 0; i < count; i++) {
-		if (days[i] < from)
-			continue;
-		*day = days[i];
-		return true;
-	}
-	return false;
 }
 
 static void finish(struct listing *listing)
@@ -115,24 +82,23 @@ static void finish(struct listing *listing)
 static void go_on(void *arg, int64_t deadline_us)
 {
 	struct listing *listing = arg;
+	struct store_day_stats stats;
 	struct error err;
-	int32_t day;
+	int result;
 
-	while (find_day(listing->store, listing->next, &day) && day <= listing->last) {
-		int listed = list_day(listing, day, deadline_us, &err);
-
-		if (listed < 0) {
-			admin_reply_error(listing->reply, &err);
-			free(listing);
-			return;
-		}
-		listing->next = day + listed;
-		if (listed == 0 || clock_monotonic_us() >= deadline_us) {
-			admin_reply_later(listing->reply, go_on, listing);
-			return;
-		}
+	do {
+		result = day_walk_next(&listing->walk, deadline_us, &stats, &err);
+		if (result == 1)
+			list_day(listing, &stats);
+	} while (result == 1 && clock_monotonic_us() < deadline_us);
+	if (result == DAY_WALK_END) {
+		finish(listing);
+	} else if (result < 0) {
+		admin_reply_error(listing->reply, &err);
+		free(listing);
+	} else {
+		admin_reply_later(listing->reply, go_on, listing);
 	}
-	finish(listing);
 }
 
 void admin_storage(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
@@ -146,15 +112,16 @@ void admin_storage(const struct admin_context *context, const struct args *args,
 		admin_reply_error(reply, &err);
 		return;
 	}
-	*listing = (struct listing){ .reply = reply, .store = context->store, .next = INT32_MIN, .last = INT32_MAX };
-	if (day && !clock_parse_day(str_from(day), &listing->next)) {
+	*listing = (struct listing){ .reply = reply,
+		                     .walk = { .store = context->store, .next = INT32_MIN, .last = INT32_MAX } };
+	if (day && !clock_parse_day(str_from(day), &listing->walk.next)) {
 		error_set(&err, ERROR_INVALID, "day \"%.64s\": must be yyyy-mm-dd", day);
 		admin_reply_error(reply, &err);
 		free(listing);
 		return;
 	}
 	if (day)
-		listing->last = listing->next;
+		listing->walk.last = listing->walk.next;
 	admin_reply_on_close(reply, free, listing);
 	json_array_begin(admin_reply_result(reply));
 	admin_reply_later(reply, go_on, listing);

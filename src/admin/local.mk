@@ -33,6 +33,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_schedule.c src/admin/command_schema.c \
 	src/admin/command_status.c \
 	src/admin/command_storage.c \
+	src/admin/day_walk.c src/admin/day_walk.h \
 	src/admin/command_summary.c src/admin/command_usage.c \
 	src/admin/sums_by_account.c src/admin/sums_by_account.h \
 	src/admin/command_verify.c \

@@ -23,7 +23,8 @@ libcdrd_a_SOURCES += \
 	src/store/scan.h \
 	src/store/stats.c \
 	src/store/days_engine.c src/store/days_store.h \
-	src/store/store.h src/store/tombstones.h \
+	src/store/day_count.c src/store/day_count.h \
+	src/store/store.h \
 	src/store/verify.c src/store/verify.h src/store/versions.h \
 	src/store/aggregates/aggregate.c \
 	src/store/aggregates/aggregate_days.c src/store/aggregates/aggregate_days.h \

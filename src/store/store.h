@@ -155,32 +155,6 @@ int store_remove_days_before(struct store *store, int32_t day, int max);
  * there. */
 MUST_CHECK int store_forget_day(struct store *store, int32_t day, struct error *err);
 
-struct store_stats {
-	uint64_t days;
-	uint64_t days_open;
-	uint64_t records; /* of the days that are open now; exact after store_stats with `all` */
-	uint64_t bytes;   /* of files on disk */
-};
-
-/* Opens every day when `all`: may take long, for `cdrctl status --all` only. */
-MUST_CHECK int store_stats(struct store *store, bool all, struct store_stats *stats, struct error *err);
-
-/* What one day holds. */
-struct store_day_stats {
-	int32_t day;
-	uint64_t hot_rows;
-	uint64_t blocks;
-	uint64_t old_blocks; /* of the format before, not upgraded yet */
-	uint64_t sealed_rows;
-	uint64_t deleted_rows; /* of the sealed ones: newer versions replaced them */
-	uint64_t block_bytes;  /* of blocks, without ids and trees */
-	uint64_t csv_bytes;    /* of the lines in them */
-	uint64_t bytes;        /* of files on disk */
-};
-
-/* ERROR_NOT_FOUND if there is no such day. Takes time in proportion to the day's blocks, about 0.1 us each. */
-MUST_CHECK int store_day_stats(struct store *store, int32_t day, struct store_day_stats *stats, struct error *err);
-
 /* LMDB environments, one or several added up. */
 struct store_env_stats {
 	uint64_t count;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "meta/meta.h"
+#include "store/day_count.h"
 #include "store/store.h"
 
 #define FIXTURE_MAP_BYTES ((size_t)64 << 20)
@@ -31,6 +32,19 @@ static inline void begin_sealing(struct store *store)
 	struct error err = { 0 };
 
 	ck_assert_msg(store_seal_all(store, &err) == 0, "store_seal_all: %s", err.message);
+}
+
+/* In the smallest slices. */
+MUST_CHECK static inline int fixture_count_day(struct store *store, int32_t day, struct store_day_stats *stats,
+                                               struct error *err)
+{
+	struct day_count count = { .stats = { .day = day } };
+	int result;
+
+	while ((result = store_count_day(store, &count, 0, err)) == 0)
+		;
+	*stats = count.stats;
+	return result < 0 ? -1 : 0;
 }
 
 static inline void fixture_start(struct fixture *f)

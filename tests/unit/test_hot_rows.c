@@ -278,7 +278,7 @@ static uint64_t dead_rows(void)
 {
 	struct store_day_stats stats;
 
-	ASSERT_OK(store_day_stats(f.store, DAY, &stats, &err));
+	ASSERT_OK(fixture_count_day(f.store, DAY, &stats, &err));
 	return entries_of(DAY_HOT) + entries_of(DAY_HOT_OLD) - stats.hot_rows;
 }
 
@@ -426,7 +426,7 @@ START_TEST(sealed_rows_are_trimmed_as_others_are_sealed)
 
 		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
 		ASSERT_OK(store_commit(f.store, &err));
-		ASSERT_OK(store_day_stats(f.store, DAY, &stats, &err));
+		ASSERT_OK(fixture_count_day(f.store, DAY, &stats, &err));
 		ck_assert_uint_eq(stats.hot_rows + stats.sealed_rows - stats.deleted_rows, ACCOUNTS * ROWS_EACH);
 		uint64_t dead = dead_rows();
 		most = dead > most ? dead : most;
@@ -555,7 +555,7 @@ static void make_dead_rows(void)
 		ASSERT_OK(store_commit(f.store, &err));
 	}
 	struct store_day_stats stats;
-	ASSERT_OK(store_day_stats(f.store, DAY, &stats, &err));
+	ASSERT_OK(fixture_count_day(f.store, DAY, &stats, &err));
 	ck_assert_uint_eq(stats.sealed_rows, 50);
 	ck_assert_uint_eq(entries_of(DAY_HOT), 600);
 }
@@ -626,7 +626,7 @@ static uint64_t hot_rows_of(int32_t number)
 {
 	struct store_day_stats stats;
 
-	ASSERT_OK(store_day_stats(f.store, number, &stats, &err));
+	ASSERT_OK(fixture_count_day(f.store, number, &stats, &err));
 	return stats.hot_rows;
 }
 
@@ -673,7 +673,7 @@ START_TEST(more_rows_than_may_be_hot_are_sealed_before_their_time)
 	for (int turn = 0; turn < 2; turn++) {
 		set_rested(DAY, false);
 		maintain();
-		ASSERT_OK(store_day_stats(f.store, DAY, &stats, &err));
+		ASSERT_OK(fixture_count_day(f.store, DAY, &stats, &err));
 		if (turn == 0) {
 			ck_assert_uint_eq(stats.hot_rows, ACCOUNTS * 8);
 			put_many(ACCOUNTS * 8, ACCOUNTS * 9);

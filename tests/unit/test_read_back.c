@@ -207,7 +207,7 @@ static struct store_day_stats stats(void)
 {
 	struct store_day_stats stats;
 
-	ASSERT_OK(store_day_stats(f.store, DAY, &stats, &err));
+	ASSERT_OK(fixture_count_day(f.store, DAY, &stats, &err));
 	return stats;
 }
 

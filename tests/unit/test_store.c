@@ -110,7 +110,7 @@ static struct store_day_stats stats_of(int32_t day)
 {
 	struct store_day_stats stats;
 
-	ASSERT_OK(store_day_stats(f.store, day, &stats, &err));
+	ASSERT_OK(fixture_count_day(f.store, day, &stats, &err));
 	return stats;
 }
 

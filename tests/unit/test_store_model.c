@@ -271,7 +271,7 @@ static void assert_all_sealed(struct run *run)
 		struct error err = { 0 };
 		size_t wanted = model_day_count(&run->model, days[i]);
 
-		expect(store_day_stats(run->f.store, days[i], &stats, &err) == 0, "%s: %s", run->about, err.message);
+		expect(fixture_count_day(run->f.store, days[i], &stats, &err) == 0, "%s: %s", run->about, err.message);
 		expect(stats.sealed_rows - stats.deleted_rows == wanted,
 		       "%s: day %d has %llu sealed rows, %llu deleted, %llu hot or tombstones; wanted %zu", run->about,
 		       days[i], (unsigned long long)stats.sealed_rows, (unsigned long long)stats.deleted_rows,
