@@ -546,6 +546,18 @@ void env_sync_later(struct env *env)
 		env->syncs_later = true;
 }
 
+int env_sync_at_once(struct env *env, struct error *err)
+{
+	if (env->mdb && env->syncs_later) {
+		int rc = mdb_env_set_flags(env->mdb, MDB_NOSYNC, 0);
+
+		if (rc)
+			return env_fail(env, rc, "set flags", err);
+		env->syncs_later = false;
+	}
+	return env_sync(env, err);
+}
+
 int env_sync(struct env *env, struct error *err)
 {
 	int rc = env->mdb ? mdb_env_sync(env->mdb, 1) : 0;

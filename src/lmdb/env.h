@@ -102,6 +102,9 @@ void env_abort(struct env *env);
 void env_sync_later(struct env *env);
 MUST_CHECK int env_sync(struct env *env, struct error *err);
 
+/* Each commit lasts again, and what was committed before does. */
+MUST_CHECK int env_sync_at_once(struct env *env, struct error *err);
+
 /*
  * A read-only transaction on the last commit; end it within the slice. NULL with *err.
  *

@@ -58,7 +58,9 @@ bool store_day_is_open(const struct store *store, int32_t day)
 
 /* --- a count of a day --- */
 
-enum { STAGE_TOMBSTONES, STAGE_BLOCKS, STAGE_FILES };
+enum { STAGE_BLOCKS, STAGE_TOMBSTONES, STAGE_FILES };
+
+#define TRIES_IN_SLICES 3 /* while the day is being sealed; then its blocks are counted in one go */
 
 /* The key of the block that was counted last. */
 struct block_place {
@@ -167,6 +169,23 @@ static int count_blocks(struct day *day, MDB_txn *txn, struct counting *counting
 	return rc == MDB_NOTFOUND ? 1 : env_fail(&day->env, rc, "read blocks", err);
 }
 
+/* Blocks and hot rows as of one commit: begun again when others have been committed since. 1 when all are counted, 0, -1. */
+static int count_rows(struct day *day, MDB_txn *txn, struct counting *counting, struct error *err)
+{
+	struct day_count *count = counting->count;
+
+	if (count->tries == 0 || count->seals != day->seals) {
+		count->stats = (struct store_day_stats){ .day = count->stats.day };
+		memset(count->place, 0, sizeof(count->place));
+		count->seals = day->seals;
+		count->tries++;
+	}
+	if (count->tries > TRIES_IN_SLICES)
+		counting->deadline_us = INT64_MAX;
+	int result = count_blocks(day, txn, counting, err);
+	return result == 1 && hot_rows_count(day, txn, &count->stats.hot_rows, err) != 0 ? -1 : result;
+}
+
 static void end_count(const struct store *store, struct day_count *count)
 {
 	uint64_t *hot_rows = &count->stats.hot_rows;
@@ -177,7 +196,7 @@ static void end_count(const struct store *store, struct day_count *count)
 
 int store_count_day(struct store *store, struct day_count *count, int64_t deadline_us, struct error *err)
 {
-	struct counting counting = { .count = count, .deadline_us = deadline_us };
+	struct counting counting = { .count = count };
 	struct day *day = store_day(store, count->stats.day, false, err);
 	int result = 1;
 
@@ -187,14 +206,15 @@ int store_count_day(struct store *store, struct day_count *count, int64_t deadli
 	MDB_txn *txn = env_read(&day->env, err);
 	if (!txn)
 		return -1;
-	for (; result == 1 && count->stage < STAGE_FILES; count->stage += result == 1) {
-		result = count->stage == STAGE_TOMBSTONES ? count_tombstones(day, txn, &counting, err) :
-		                                            count_blocks(day, txn, &counting, err);
-		if (result == 1)
-			memset(count->place, 0, sizeof(count->place));
+	while (result == 1 && count->stage < STAGE_FILES) {
+		counting.deadline_us = deadline_us;
+		result = count->stage == STAGE_BLOCKS ? count_rows(day, txn, &counting, err) :
+		                                        count_tombstones(day, txn, &counting, err);
+		if (result != 1)
+			break;
+		count->stage++;
+		memset(count->place, 0, sizeof(count->place));
 	}
-	if (result == 1)
-		result = hot_rows_count(day, txn, &count->stats.hot_rows, err) == 0 ? 1 : -1;
 	result = env_read_end(&day->env, txn, result, err);
 	if (result == 1)
 		end_count(store, count);

@@ -6,8 +6,9 @@
  *	while ((rc = store_count_day(store, &count, deadline_us, &err)) == 0)
  *		...the next slice...
  *
- * What changes between two slices may be counted as before or as after. Tombstones, the places that records have left for
- * another time of the day or another day, are not counted; they go when their partition is sealed.
+ * Sealed and hot rows are those of one commit: what is sealed between two slices begins the count again. Tombstones, the places
+ * that records have left for another time of the day or another day, are not counted, unless they go meanwhile, as they do
+ * when their partition is sealed.
  */
 #ifndef CDRD_STORE_DAY_COUNT_H
 #define CDRD_STORE_DAY_COUNT_H
@@ -29,7 +30,8 @@ struct store_day_stats {
 /* A count under way; zeroed but for the day: the beginning. */
 struct day_count {
 	struct store_day_stats stats; /* when the count has ended */
-	int stage;                    /* the store's, with what follows: where it is */
+	int stage, tries;             /* the store's, with what follows: where it is */
+	uint64_t seals;               /* of the day, when this try began */
 	uint64_t tombstones;
 	uint64_t place[8];
 };

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "expect.h"
 #include "meta/accounts.h"
+#include "meta/meta_env.h"
 #include "store/blocks/bundle.h"
 #include "store/days_store.h"
 #include "store/purge.h"
@@ -357,6 +358,54 @@ START_TEST(what_is_purged_out_of_a_bundle_is_gone_from_the_file)
 }
 END_TEST
 
+#define COUNTED 600 /* accounts, so that their blocks are counted in three slices */
+
+START_TEST(what_is_sealed_while_a_day_is_counted_is_counted_once)
+{
+	struct day_count count = { .stats = { .day = DAY } };
+	int result;
+
+	for (unsigned i = 0; i < COUNTED; i++)
+		put_many(account(i), 2);
+	commit();
+	seal();
+	for (unsigned i = 0; i < COUNTED; i++)
+		put_many(account(i), 3);
+	commit();
+	ck_assert_int_eq(store_count_day(f.store, &count, 0, &err), 0);
+	seal();
+	while ((result = store_count_day(f.store, &count, 0, &err)) == 0)
+		;
+	ck_assert_int_eq(result, 1);
+	ck_assert_uint_eq(day_stats_records(&count.stats), COUNTED * 5);
+	ck_assert_uint_eq(count.stats.hot_rows, 0);
+}
+END_TEST
+
+static bool syncs_commits(const struct env *env)
+{
+	unsigned flags = MDB_NOSYNC;
+
+	ck_assert_int_eq(mdb_env_get_flags(env->mdb, &flags), 0);
+	return !(flags & MDB_NOSYNC);
+}
+
+/* A copy that is being made is not synced at each commit. */
+START_TEST(what_is_committed_to_a_packed_file_lasts_at_once)
+{
+	const struct env *catalog = meta_env(f.meta);
+	MDB_env *before = catalog->mdb;
+
+	seal_small_accounts();
+	ASSERT_OK(repack_demand(f.store, NULL, &err));
+	purge_account(account(42));
+	seal();
+	ck_assert_ptr_ne(catalog->mdb, before);
+	expect(syncs_commits(catalog), "commits to the catalog are not synced");
+	expect(syncs_commits(&store_day(f.store, DAY, false, &err)->env), "commits to the day are not synced");
+}
+END_TEST
+
 START_TEST(an_aborted_seal_leaves_no_bundle)
 {
 	bool more = true, dirty = false;
@@ -598,6 +647,8 @@ Suite *suite_bundles(void)
 	tcase_add_test(tests, a_bundle_is_read_after_a_restart);
 	tcase_add_test(tests, a_bundle_half_of_which_is_dead_is_copied);
 	tcase_add_test(tests, what_is_purged_out_of_a_bundle_is_gone_from_the_file);
+	tcase_add_test(tests, what_is_sealed_while_a_day_is_counted_is_counted_once);
+	tcase_add_test(tests, what_is_committed_to_a_packed_file_lasts_at_once);
 	tcase_add_test(tests, an_aborted_seal_leaves_no_bundle);
 	tcase_add_test(tests, a_block_of_the_bundle_that_is_being_filled_is_found);
 	tcase_add_test(tests, damage_of_bundles_is_told);
