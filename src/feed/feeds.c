@@ -133,7 +133,8 @@ static void on_begin(void *arg)
 	}
 }
 
-/* The records before the places are on disk. */
+/* The records before the places are on disk. What was rejected of them is held, unless its batch has failed since: one that
+ * the store rejected meanwhile may not be. */
 static int on_stored(void *arg, struct error *err)
 {
 	struct feeds *feeds = arg;
@@ -142,7 +143,7 @@ static int on_stored(void *arg, struct error *err)
 	LIST_FOREACH(feed, &feeds->list, link) {
 		struct ingest_summary now = { 0 };
 
-		if (!feed->has_noted || !feed->batch)
+		if (!feed->has_noted || !feed->batch || ingest_batch_has_failed(feed->batch))
 			continue;
 		ingest_batch_decided(feed->batch, &now);
 		feed->place.counts = feed->noted.counts = (struct ingest_summary){

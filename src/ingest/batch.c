@@ -113,7 +113,8 @@ static void fail(struct ingest_batch *batch, uint64_t aborts, const struct error
 		return;
 	}
 	batch->failure = *err;
-	ingest_drop_held_of_failed(batch);
+	if (batch->held_count > 0)
+		ingest_drop_held_of_failed(batch->ingest);
 }
 
 static void put_free(struct ingest_put *put)

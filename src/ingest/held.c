@@ -123,42 +123,60 @@ void ingest_drop_held(struct ingest *ingest, struct ingest_helds *list)
 		drop_first(ingest, list);
 }
 
-/* Of one batch, or only parts with it. */
-static size_t leave(struct ingest_batch *batch, struct ingest_helds *list, bool drops)
+/* Drops what is held of a batch, or, if it is NULL, of all that have failed. What is dropped is counted when it comes again. */
+static void drop_of(struct ingest *ingest, const struct ingest_batch *batch, bool of_commit)
 {
+	struct ingest_helds *list = of_commit ? &ingest->commit.held : &ingest->held;
+	struct ingest_summary *pending = of_commit ? &ingest->commit.pending : &ingest->pending;
 	struct ingest_helds kept = STAILQ_HEAD_INITIALIZER(kept);
-	size_t dropped = 0;
+	struct ingest_held *held;
 
-	while (batch->held_count > 0 && !STAILQ_EMPTY(list)) {
-		struct ingest_held *held = STAILQ_FIRST(list);
+	while ((!batch || batch->held_count > 0) && (held = STAILQ_FIRST(list))) {
+		struct ingest_batch *own = held->batch;
 
-		if (held->batch == batch && drops) {
-			drop_first(batch->ingest, list);
-			dropped++;
+		if (own && (batch ? own == batch : ingest_batch_has_failed(own))) {
+			pending->rejected--;
+			own->summary.rejected--;
+			own->deciding.rejected -= of_commit;
+			drop_first(ingest, list);
 			continue;
-		}
-		if (held->batch == batch) {
-			held->batch = NULL;
-			batch->held_count--;
 		}
 		STAILQ_REMOVE_HEAD(list, link);
 		STAILQ_INSERT_TAIL(&kept, held, link);
 	}
 	STAILQ_CONCAT(&kept, list);
 	STAILQ_CONCAT(list, &kept);
-	return dropped;
 }
 
-void ingest_drop_held_of_failed(struct ingest_batch *batch)
+void ingest_drop_held_of_failed(struct ingest *ingest)
 {
-	size_t dropped = leave(batch, &batch->ingest->held, true);
+	drop_of(ingest, NULL, true);
+	drop_of(ingest, NULL, false);
+}
 
-	batch->summary.rejected -= dropped;
-	batch->ingest->pending.rejected -= dropped;
+static void disown(struct ingest_batch *batch, const struct ingest_helds *list)
+{
+	struct ingest_held *held;
+
+	STAILQ_FOREACH(held, list, link) {
+		if (batch->held_count == 0)
+			return;
+		if (held->batch != batch)
+			continue;
+		held->batch = NULL;
+		batch->held_count--;
+	}
 }
 
 void ingest_leave_held(struct ingest_batch *batch)
 {
-	leave(batch, &batch->ingest->held, batch->holds);
-	leave(batch, &batch->ingest->commit.held, batch->holds);
+	struct ingest *ingest = batch->ingest;
+
+	if (batch->holds) {
+		drop_of(ingest, batch, true);
+		drop_of(ingest, batch, false);
+		return;
+	}
+	disown(batch, &ingest->commit.held);
+	disown(batch, &ingest->held);
 }

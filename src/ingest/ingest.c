@@ -64,6 +64,7 @@ static void fail_from(struct ingest *ingest, uint64_t from, size_t records, cons
 	ingest_drop_held(ingest, &ingest->held);
 	if (from <= ingest->commit.round)
 		ingest_drop_held(ingest, &ingest->commit.held);
+	ingest_drop_held_of_failed(ingest);
 	ingest->stats.commits_failed++;
 	log_error("ingest", "%s: %d batches with %zu records fail", err->message, failed, records);
 	round_begin(ingest);

@@ -187,8 +187,8 @@ MUST_CHECK int ingest_put_held(struct ingest *ingest, struct error *err);
 /* Drops all of a list. */
 void ingest_drop_held(struct ingest *ingest, struct ingest_helds *held);
 
-/* A batch has failed: drops what the open round holds of it, which its sender will send again. */
-void ingest_drop_held_of_failed(struct ingest_batch *batch);
+/* Batches have failed: drops all that is held of them, which their senders will send again. */
+void ingest_drop_held_of_failed(struct ingest *ingest);
 
 /* A batch goes: what is held of it is dropped if it comes again, and otherwise nobody's. */
 void ingest_leave_held(struct ingest_batch *batch);

@@ -59,6 +59,7 @@ tests_unit_run_SOURCES += tests/unit/test_mend.c
 tests_unit_run_SOURCES += tests/unit/test_quarantine.c
 tests_unit_run_SOURCES += tests/unit/late_engine.c tests/unit/late_engine.h
 tests_unit_run_SOURCES += tests/unit/test_ingest.c
+tests_unit_run_SOURCES += tests/unit/test_feed.c
 tests_unit_run_SOURCES += tests/unit/report_unpack.h
 tests_unit_run_SOURCES += tests/unit/test_archive.c
 tests_unit_run_SOURCES += tests/unit/test_maker.c

@@ -614,6 +614,7 @@ END_TEST
 START_TEST(late_source_that_is_given_up_leaves_nothing_in_quarantine)
 {
 	struct outcome source, other;
+	struct ingest_stats stats;
 
 	config.commit_delay = 0;
 	open_batch(&source);
@@ -625,6 +626,76 @@ START_TEST(late_source_that_is_given_up_leaves_nothing_in_quarantine)
 	finish(&other);
 	await(&other);
 	ck_assert_int_eq(count_kept(), 1);
+	ingest_stats(ingest, &stats);
+	ck_assert_uint_eq(stats.total.rejected, 1);
+}
+END_TEST
+
+/* Runs the loop until a commit is under way. */
+static void await_commit(void)
+{
+	for (int turns = 0; !late_engine_commits() && turns < 1000; turns++)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert(late_engine_commits());
+}
+
+static void await_end_of_commit(void)
+{
+	for (int turns = 0; late_engine_commits() && turns < 1000; turns++)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert(!late_engine_commits());
+}
+
+/* The same while the commit of what was rejected is under way. */
+static void commit_rejected_of(struct outcome *source)
+{
+	config.commit_delay = 0;
+	open_batch(source);
+	ingest_batch_hold(source->batch);
+	feed(source, "{\"product\":\"SMS\"}\n");
+	feed_sms(source, "a", "delivered");
+	while (late_engine_puts() > 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	ingest_commit_held(ingest, true);
+	await_commit();
+}
+
+static void assert_rejected_goes(void)
+{
+	struct ingest_stats stats;
+
+	await_end_of_commit();
+	ck_assert_int_eq(count_kept(), 0);
+	ck_assert_uint_eq(ingest->held_bytes, 0);
+	ingest_stats(ingest, &stats);
+	ck_assert_uint_eq(stats.total.rejected, 0);
+	ck_assert_uint_eq(stats.total.accepted, 1);
+}
+
+START_TEST(late_source_that_is_given_up_during_a_commit_leaves_nothing_in_quarantine)
+{
+	struct outcome source;
+
+	commit_rejected_of(&source);
+	ingest_batch_abandon(source.batch);
+	assert_rejected_goes();
+}
+END_TEST
+
+START_TEST(late_source_whose_open_round_fails_during_a_commit_leaves_nothing_in_quarantine)
+{
+	struct outcome source;
+
+	commit_rejected_of(&source);
+	feed_sms(&source, "b", "delivered");
+	error_set(&err, ERROR_IO, "The disk is dead");
+	ingest_fail(ingest, &err);
+	assert_rejected_goes();
+	finish(&source);
+	await(&source);
+	ck_assert_int_eq(source.code, ERROR_IO);
+	assert_counts(&source, 1, 0, 0, 0);
+	ck_assert_int_eq(count_kept(), 0);
 }
 END_TEST
 
@@ -644,14 +715,6 @@ START_TEST(late_commit_that_fails_keeps_nothing_of_what_was_rejected)
 	ck_assert_int_eq(count_kept(), 0);
 }
 END_TEST
-
-/* Runs the loop until a commit is under way. */
-static void await_commit(void)
-{
-	for (int turns = 0; !late_engine_commits() && turns < 1000; turns++)
-		event_base_loop(base, EVLOOP_ONCE);
-	ck_assert(late_engine_commits());
-}
 
 START_TEST(late_failure_of_a_commit_fails_what_was_put_meanwhile_too)
 {
@@ -1367,6 +1430,8 @@ Suite *suite_ingest(void)
 	tcase_add_test(late, late_rejection_is_told_and_kept);
 	tcase_add_test(late, late_commit_keeps_what_was_rejected_and_nothing_before_does);
 	tcase_add_test(late, late_source_that_is_given_up_leaves_nothing_in_quarantine);
+	tcase_add_test(late, late_source_that_is_given_up_during_a_commit_leaves_nothing_in_quarantine);
+	tcase_add_test(late, late_source_whose_open_round_fails_during_a_commit_leaves_nothing_in_quarantine);
 	tcase_add_test(late, late_commit_that_fails_keeps_nothing_of_what_was_rejected);
 	tcase_add_test(late, late_failure_of_a_commit_fails_what_was_put_meanwhile_too);
 	tcase_add_test(late, records_put_while_a_commit_is_under_way_wait_for_the_next);
