@@ -58,6 +58,7 @@ bool schema_server_parse(struct str version, struct schema_server *server)
 	unsigned at = year * 100 + release;
 
 	*server = (struct schema_server){ .has_low_cardinality = at >= 1916,
+		                          .tells_failures = at >= 1916,
 		                          .has_parallel_quorum = at >= 2010,
 		                          .has_skip_index = at >= 2001 };
 	return true;

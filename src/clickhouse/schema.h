@@ -32,6 +32,7 @@
 /* What a server can do, by its version. */
 struct schema_server {
 	bool has_low_cardinality; /* and codecs: from 19.16 on */
+	bool tells_failures;      /* in system.mutations, why one fails: from 19.16 on, if not before */
 	bool has_parallel_quorum; /* inserts with a quorum wait for no other unless told to, and select_sequential_consistency
 	                           * does nothing then: from 20.10 on */
 	bool has_skip_index; /* minmax of a column, without a setting that allows it: from 20.1 on */

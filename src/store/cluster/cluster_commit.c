@@ -167,7 +167,7 @@ static struct clickhouse_query *insert(struct cluster *cluster, const struct clu
 	buf_add_text(&sql, ") FORMAT RowBinary");
 	if (cluster->quorum > 1)
 		buf_addf(&settings, "insert_quorum=%zu&insert_quorum_timeout=%d%s", cluster->quorum, QUORUM_TIMEOUT_MS,
-		         cluster->parallel_quorums[chunk->shard] ? "&insert_quorum_parallel=0" : "");
+		         cluster->servers[chunk->shard].has_parallel_quorum ? "&insert_quorum_parallel=0" : "");
 	if (cluster->quorum <= 1 || buf_cstr(&settings))
 		query = start(cluster, chunk, &sql, true, settings.data, err);
 	else

@@ -33,6 +33,11 @@ const char *cluster_read_settings(const struct cluster *cluster)
 	return cluster->quorum > 1 ? "select_sequential_consistency=1" : NULL;
 }
 
+const char *cluster_private_settings(const struct cluster *cluster)
+{
+	return cluster->quorum > 1 ? "select_sequential_consistency=1&" CLUSTER_NO_QUERY_LOG : CLUSTER_NO_QUERY_LOG;
+}
+
 int cluster_refuse(const struct cluster *cluster, struct error *err)
 {
 	*err = cluster->why_not;
@@ -188,7 +193,7 @@ static int take_version(const struct cluster *cluster, const char *list, struct 
 	if (!line || !schema_server_parse(str_from(line + strlen("\n" VERSION_LINE "\t")), &server))
 		return error_set(err, ERROR_UNAVAILABLE, "ClickHouse, shard %zu: does not tell its version",
 		                 cluster->checked_shard + 1);
-	cluster->parallel_quorums[cluster->checked_shard] = server.has_parallel_quorum;
+	cluster->servers[cluster->checked_shard] = server;
 	return 0;
 }
 
@@ -284,7 +289,7 @@ static void close_cluster(struct cluster *cluster)
 	buf_free(&cluster->packed);
 	buf_free(&cluster->drops);
 	free(cluster->known);
-	free(cluster->parallel_quorums);
+	free(cluster->servers);
 	free(cluster->database);
 	free(cluster);
 }
@@ -329,8 +334,8 @@ static struct cluster *new_cluster(struct store *store, const struct store_clust
 	};
 	cluster->clickhouse = clickhouse_new(options->base, &client, err);
 	if (cluster->clickhouse) {
-		cluster->parallel_quorums = calloc(clickhouse_shards(cluster->clickhouse), sizeof(bool));
-		if (cluster->parallel_quorums)
+		cluster->servers = calloc(clickhouse_shards(cluster->clickhouse), sizeof(*cluster->servers));
+		if (cluster->servers)
 			return cluster;
 		error_set(err, ERROR_NOMEM, "cluster: out of memory");
 	}

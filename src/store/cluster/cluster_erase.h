@@ -4,10 +4,11 @@
  *
  *	wait       until what was put before is committed: it may hold the number
  *	search     keys of which a version holds it; records whose newest does are put anew without it, by the lookups that all
- *	           puts go through, so that no version that comes meanwhile is lost
+ *	           puts go through, so that no version that comes meanwhile is lost. Where a record has left a place, that is put
+ *	           anew, too: servers delete part by part, and older versions there must never be the newest
  *	wait       until these are committed
- *	delete     ALTER TABLE ... DELETE of the versions that hold it, of each table that has any, and of all versions at a place
- *	           that a record has left, where the last holds it; then each table is looked at until none is left
+ *	delete     ALTER TABLE ... DELETE of the versions that hold it, of each table that has any; then each table is looked at
+ *	           until none is left
  *
  * then all of it once more, until a search finds nothing. Versions that are newer than a pass are the next one's. A replica
  * that is missing deletes when it is back.

@@ -11,7 +11,8 @@
 struct cluster_eraser {
 	struct str number; /* without a plus */
 	bool (*holds)(void *arg, const struct record *record);
-	bool (*change)(void *arg, struct record *record); /* false: it does not hold it, and stays */
+	/* False: it does not hold it, and stays. It is counted, or not. */
+	bool (*change)(void *arg, struct record *record, bool is_counted);
 	void *arg;
 };
 

@@ -107,6 +107,8 @@ struct cluster_put {
 	bool has_versions;
 	bool is_erasure;                     /* what is known of the record is put anew, */
 	const struct cluster_eraser *eraser; /* without this number; NULL: nobody waits for that any more */
+	bool was_left;                       /* of an erasure: the record has left this time and direction, */
+	enum catalog_direction direction;    /* and that is put anew */
 	store_put_fn done;
 	void *arg;
 	size_t len;
@@ -158,8 +160,8 @@ struct cluster {
 	struct error why_not;
 	struct clickhouse_query *checks;
 	size_t checked_shard;
-	uint64_t newest;        /* the greatest version that was found */
-	bool *parallel_quorums; /* of each shard: is schema_server.has_parallel_quorum of the server that was asked */
+	uint64_t newest;               /* the greatest version that was found */
+	struct schema_server *servers; /* of each shard, the one that was asked */
 	struct event *check_again;
 
 	struct cluster_puts gathered, looking, next; /* `next` are of the round after the one that commits */
@@ -172,7 +174,7 @@ struct cluster {
 	size_t known_bytes;
 	struct cluster_chunks chunks;
 	size_t chunk_bytes;
-	uint64_t first_unstored; /* number of the first change that is not inserted; 0: none */
+	uint64_t first_unstored; /* number of the first change whose commit has not ended; 0: none */
 	size_t uncommitted;
 	bool has_doubt; /* rows may be there that were never acknowledged, */
 	struct cluster_doubt {
@@ -208,6 +210,10 @@ static inline size_t cluster_shard(const struct cluster *cluster, const struct a
 /* Settings of a query that must see all that was acknowledged. */
 const char *cluster_read_settings(const struct cluster *cluster);
 
+/* The same, of one that has a person's number, or what is looked for, in it: it is not for the servers' tables of queries. */
+#define CLUSTER_NO_QUERY_LOG "log_queries=0"
+const char *cluster_private_settings(const struct cluster *cluster);
+
 /* ERROR_UNAVAILABLE, with why. */
 MUST_CHECK int cluster_refuse(const struct cluster *cluster, struct error *err);
 
@@ -216,14 +222,24 @@ MUST_CHECK int cluster_refuse(const struct cluster *cluster, struct error *err);
 void cluster_put(struct cluster *cluster, const struct record *record, int64_t time_us,
                  const struct store_versions *versions, store_put_fn done, void *arg);
 
-/* Puts the record of this day and id without the number, as it is then, if it holds it: STORE_UPDATED, otherwise
- * STORE_DUPLICATE. `eraser` must live until `done`, or until cluster_forget_erasing, after which that is not called. */
-void cluster_put_erased(struct cluster *cluster, const struct record *record, int64_t time_us,
+/* Puts the record of the row's day and id without the number, as it is then, if it holds it: STORE_UPDATED, otherwise
+ * STORE_DUPLICATE. Where the row is dead, the record is marked anew as gone from there, unless it is back by then.
+ * `eraser` must live until `done`, or until cluster_forget_erasing, after which that is not called. */
+void cluster_put_erased(struct cluster *cluster, const struct record *record, const struct cluster_row *row,
                         const struct cluster_eraser *eraser, store_put_fn done, void *arg);
 void cluster_forget_erasing(struct cluster *cluster, const struct cluster_eraser *eraser);
 
+/* Of all that has been put and is not committed: with more than CLUSTER_FULL_BYTES, puts are refused. */
+size_t cluster_waiting_bytes(const struct cluster *cluster);
+
 /* Does anything wait for a commit? */
 bool cluster_has_waiting(const struct cluster *cluster);
+
+/* The number of the last change that is stored with all before it; what is on its way has greater ones. */
+static inline uint64_t cluster_newest_stored(const struct cluster *cluster)
+{
+	return cluster->first_unstored > 0 ? cluster->first_unstored - 1 : cluster->store->last_seq;
+}
 
 /* What cluster->commits will be when all is committed that has been put. */
 static inline uint64_t cluster_commits_to_come(const struct cluster *cluster)

@@ -317,13 +317,33 @@ static int erase_known(struct cluster *cluster, const struct cluster_put *put, c
 		status = error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
 	else
 		status = record_unpack(&erased, known->product, buf_str(&copy), &seq, err);
-	if (status == 0 && put->eraser->change(put->eraser->arg, &erased)) {
+	if (status == 0 && put->eraser->change(put->eraser->arg, &erased, true)) {
 		*result = STORE_UPDATED;
 		record_set_account_key(&erased, &put->account);
 		status = change(cluster, put, known, &erased, known->time_us, err);
 	}
 	buf_free(&copy);
 	return status;
+}
+
+/* Older versions would stand at the place if the one that says that the record has left it were just deleted. It counts as
+ * having been there from this change on: no snapshot, of before or after it, shows it there. */
+static int erase_left(struct cluster *cluster, const struct cluster_put *put, struct record *record,
+                      enum store_put_result *result, struct error *err)
+{
+	const struct cluster_known *known = find_in_day(cluster, put, record, clock_day_of(put->time_us));
+	struct place place = { .time_us = put->time_us, .direction = put->direction, .is_dead = true };
+
+	*result = STORE_DUPLICATE;
+	if (!put->eraser || (known && known->time_us == put->time_us && known->direction == put->direction) ||
+	    !put->eraser->change(put->eraser->arg, record, false))
+		return 0;
+	*result = STORE_UPDATED;
+	if (next_seq(cluster, &place.version, err) != 0)
+		return -1;
+	place.first = place.version;
+	cluster->uncommitted++;
+	return add_row(cluster, put, record, &place, NULL, err) ? 0 : -1;
 }
 
 static int apply(struct cluster *cluster, const struct cluster_put *put, enum store_put_result *result,
@@ -335,6 +355,8 @@ static int apply(struct cluster *cluster, const struct cluster_put *put, enum st
 	if (record_unpack(&record, put->product, (struct str){ put->row, put->len }, &seq, err) != 0)
 		return -1;
 	record_set_account_key(&record, &put->account);
+	if (put->was_left)
+		return erase_left(cluster, put, &record, result, err);
 	if (put->is_erasure)
 		return erase_known(cluster, put, &record, result, err);
 	struct cluster_known *known = find_known(cluster, put, &record);
@@ -618,11 +640,16 @@ static struct cluster_put *put_new(struct cluster *cluster, const struct record 
 	return put;
 }
 
-static void begin(struct cluster *cluster, const struct record *record, int64_t time_us,
-                  const struct store_versions *versions, const struct cluster_eraser *eraser, store_put_fn done,
-                  void *arg)
+size_t cluster_waiting_bytes(const struct cluster *cluster)
 {
-	size_t waits = cluster->gathered_bytes + cluster->next_bytes + cluster->chunk_bytes + cluster->known_bytes;
+	return cluster->gathered_bytes + cluster->next_bytes + cluster->chunk_bytes + cluster->known_bytes;
+}
+
+/* NULL when `done` was told why it cannot be put; otherwise begin_put follows. */
+static struct cluster_put *new_put(struct cluster *cluster, const struct record *record, int64_t time_us,
+                                   const struct store_versions *versions, store_put_fn done, void *arg)
+{
+	size_t waits = cluster_waiting_bytes(cluster);
 	struct cluster_put *put = NULL;
 	struct error err;
 
@@ -635,12 +662,15 @@ static void begin(struct cluster *cluster, const struct record *record, int64_t 
 		error_set(&err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
 	if (!put) {
 		done(arg, STORE_ACCEPTED, &err);
-		return;
+		return NULL;
 	}
-	put->is_erasure = eraser != NULL;
-	put->eraser = eraser;
 	put->done = done;
 	put->arg = arg;
+	return put;
+}
+
+static void begin_put(struct cluster *cluster, struct cluster_put *put)
+{
 	if (cluster->commit_done) {
 		TAILQ_INSERT_TAIL(&cluster->next, put, link);
 		cluster->next_bytes += sizeof(*put) + put->len;
@@ -657,13 +687,24 @@ static void begin(struct cluster *cluster, const struct record *record, int64_t 
 void cluster_put(struct cluster *cluster, const struct record *record, int64_t time_us,
                  const struct store_versions *versions, store_put_fn done, void *arg)
 {
-	begin(cluster, record, time_us, versions, NULL, done, arg);
+	struct cluster_put *put = new_put(cluster, record, time_us, versions, done, arg);
+
+	if (put)
+		begin_put(cluster, put);
 }
 
-void cluster_put_erased(struct cluster *cluster, const struct record *record, int64_t time_us,
+void cluster_put_erased(struct cluster *cluster, const struct record *record, const struct cluster_row *row,
                         const struct cluster_eraser *eraser, store_put_fn done, void *arg)
 {
-	begin(cluster, record, time_us, NULL, eraser, done, arg);
+	struct cluster_put *put = new_put(cluster, record, row->time_us, NULL, done, arg);
+
+	if (!put)
+		return;
+	put->is_erasure = true;
+	put->eraser = eraser;
+	put->was_left = row->is_dead;
+	put->direction = (enum catalog_direction)row->direction;
+	begin_put(cluster, put);
 }
 
 bool cluster_has_waiting(const struct cluster *cluster)

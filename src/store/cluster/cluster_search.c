@@ -180,7 +180,7 @@ static int ask(struct cluster_search *search, struct error *err)
 		                                    .sql = buf_str(&sql),
 		                                    .set = search->scope.accounts ? buf_str(&search->accounts) :
 		                                                                    (struct str){ NULL, 0 },
-		                                    .settings = cluster_read_settings(search->cluster),
+		                                    .settings = cluster_private_settings(search->cluster),
 		                                    .room = &search->answer,
 		                                    .patience_us = PATIENCE_US,
 		                                    .ended = on_answer,

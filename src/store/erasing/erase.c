@@ -369,6 +369,17 @@ static bool holds(void *arg, const struct record *record)
 	return erase_record_has_it(erase, record, erase_columns_of(erase, record->product));
 }
 
+static bool change(void *arg, struct record *record, bool is_counted)
+{
+	struct erase *erase = arg;
+	uint64_t records = erase->counts.records;
+	bool changed = erase_change(erase, record);
+
+	if (!is_counted)
+		erase->counts.records = records;
+	return changed;
+}
+
 struct erase *days_erase(struct store *store, const struct erase_scope *scope, struct error *err)
 {
 	struct erase *erase = calloc(1, sizeof(*erase));
@@ -402,7 +413,7 @@ struct erase *days_erase(struct store *store, const struct erase_scope *scope, s
 	erase->counts.pass = 1;
 	erase->counts.days_total = store->days_count;
 	if (store->cluster) {
-		const struct cluster_eraser eraser = { erase_bare_number(erase), holds, erase_change, erase };
+		const struct cluster_eraser eraser = { erase_bare_number(erase), holds, change, erase };
 
 		erase->cluster = cluster_erase_new(store->cluster, &eraser, account_at_hand(erase),
 		                                   erase->accounts_count, scope->on_ready, scope->arg);
