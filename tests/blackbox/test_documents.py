@@ -132,7 +132,7 @@ def test_one_thing_alone_is_tested_as_contributing_says():
     for command in commands:
         here = command.replace("build/tests", harness.BUILD_DIR).replace("srcdir=../..", f"srcdir={TOP}")
         ended = subprocess.run(["bash", "-euo", "pipefail", "-c", here], cwd=TOP, capture_output=True, text=True, timeout=600,
-                               env={**os.environ, "PYTEST_ADDOPTS": "-p no:cacheprovider"})
+                               env={**os.environ, "PYTEST_ADDOPTS": "-p no:cacheprovider", "CK_TIMEOUT_MULTIPLIER": "20"})
         assert ended.returncode == 0, (command, ended.stdout[-4000:], ended.stderr[-4000:])
 
 
