@@ -176,17 +176,18 @@ static void begin_end(struct daemon *d, const char *why)
 {
 	if (d->ending) {
 		log_info("main", "%s again: ending at once", why);
+		d->ends_waiting = true;
 		event_base_loopbreak(d->base);
 		return;
 	}
 	d->ending = true;
 	log_info("main", "%s: ending", why);
+	notify_stopping();
 	if (!d->http) { /* it waits for its turn yet */
 		end_waiting(d);
 		return;
 	}
 	audit_daemon(d, "daemon stop", why);
-	notify_stopping();
 	http_server_drain(d->http, DRAIN_US, on_drained, d);
 }
 

@@ -25,7 +25,7 @@ struct relay {
 	char holder[SHARED_NAME_MAX]; /* its name; "" */
 	bool is_free;                 /* the catalog is */
 	bool may_try;
-	bool has_ended;
+	bool has_ended; /* another server is in its place: nothing is forwarded any more */
 	bool has_key;
 	uint8_t key[HTTP_RELAY_KEY_BYTES];
 	char problem[320]; /* why it cannot be forwarded to whoever holds the catalog; "" */
@@ -52,7 +52,6 @@ static void lead_to(struct relay *relay, const struct shared_holder *holder)
 
 	if (result == 0 && !holder->url[0])
 		result = error_set(&err, ERROR_INVALID, "the front end %.128s has no front_end_url", holder->name);
-	/* where it is forwarded to until then stays, while nobody has taken the place */
 	if (result == 0)
 		result = forwarder_lead_to(relay->forwarder, holder->name, holder->url, &err);
 	if (result != 0 && strncmp(relay->problem, err.message, sizeof(relay->problem) - 1) != 0)
@@ -63,14 +62,21 @@ static void lead_to(struct relay *relay, const struct shared_holder *holder)
 	str_copy(relay->holder, sizeof(relay->holder), holder->name);
 }
 
+static void lead_nowhere(struct relay *relay)
+{
+	struct error err;
+
+	MAY_FAIL(forwarder_lead_to(relay->forwarder, "", "", &err) != 0); /* only where there is a name */
+}
+
 static void on_told(void *arg, const struct shared_holder *holder)
 {
 	struct relay *relay = arg;
 
-	if (relay->has_ended)
-		return;
-	if (holder->is_free && !relay->is_free)
-		forwarder_end_all(relay->forwarder); /* which may be stopped, or cut off, and not answer any more */
+	if (holder->is_free) { /* who held it may be stopped, or cut off, and not answer any more */
+		relay->problem[0] = '\0';
+		lead_nowhere(relay);
+	}
 	relay->is_free = holder->is_free;
 	relay->may_try |= holder->is_free;
 	if (!holder->is_free)
@@ -96,6 +102,13 @@ static void on_healthz(struct http_request *request, void *app)
 /* What keeps requests from being forwarded; false if nothing does. */
 static bool find_reason(const struct relay *relay, char *why, size_t size)
 {
+	struct http_stats stats;
+
+	http_server_stats(relay->server, &stats);
+	if (stats.draining) {
+		snprintf(why, size, "the daemon is ending");
+		return true;
+	}
 	if (relay->problem[0] || relay->is_free || !relay->holder[0]) {
 		const char *missing = relay->watch ? shared_holder_why(relay->watch) : "";
 
@@ -164,7 +177,6 @@ struct http_server *relay_server(struct relay *relay)
 /* It asks for its turn no more. */
 static void end_asking(struct relay *relay)
 {
-	relay->has_ended = true;
 	relay->may_try = false;
 	shared_holder_watch_free(relay->watch);
 	relay->watch = NULL;
@@ -179,7 +191,8 @@ void relay_drain(struct relay *relay, int64_t timeout_us, void (*done)(void *arg
 void relay_end(struct relay *relay)
 {
 	end_asking(relay);
-	forwarder_end_all(relay->forwarder);
+	relay->has_ended = true;
+	lead_nowhere(relay);
 	http_server_drain(relay->server, END_US, NULL, NULL);
 }
 

@@ -62,11 +62,16 @@ static size_t drop(char *data, size_t size, size_t count, void *arg)
 
 void forward_look_now(struct forwarder *forwarder)
 {
+	struct timeval every = clock_timeval(LOOK_EVERY_US);
 	struct buf url = { 0 };
 
 	end_look(forwarder);
-	if (!forwarder->target.url[0])
+	if (!forwarder->target.url[0]) {
+		event_del(forwarder->look_again);
 		return;
+	}
+	/* it was added before and is not freed, so that this finds its memory */
+	event_add(forwarder->look_again, &every);
 	buf_addf(&url, "%s/healthz", forwarder->target.url);
 	forwarder->look = curl_easy_init();
 	forwarder->look_to = curl_slist_append(NULL, forwarder->target.connect_to);

@@ -319,6 +319,43 @@ def test_front_end_that_ends_answers_what_is_under_way_and_takes_no_turn(pair):
     assert "serves what is in" not in other.log()
 
 
+def test_front_end_that_ends_forwards_what_had_begun_to_come(pair):
+    _, other = pair
+    with contextlib.closing(socket.create_connection(("127.0.0.1", other.port), timeout=60)) as client:
+        client.sendall(b"GET /v2/reports/products HTTP/1.1\r\nHost: x\r\n")
+        time.sleep(0.5)  # it has come
+        other.process.send_signal(signal.SIGTERM)
+        harness.wait_for(lambda: "SIGTERM: ending" in other.log(), PATIENCE)
+        client.sendall(b"\r\n")
+        assert client.recv(12) == b"HTTP/1.1 401"
+    assert other.process.wait(PATIENCE) == 0
+    other.process = None
+
+
+def test_second_signal_ends_a_front_end_that_forwards_at_once(pair):
+    _, other = pair
+    with contextlib.closing(socket.create_connection(("127.0.0.1", other.port), timeout=60)) as client:
+        client.sendall(b"GET /v2/reports/products HTTP/1.1\r\nHost: x\r\n")
+        time.sleep(0.5)
+        other.process.send_signal(signal.SIGTERM)
+        harness.wait_for(lambda: "SIGTERM: ending" in other.log(), PATIENCE)
+        began = time.monotonic()
+        other.process.send_signal(signal.SIGTERM)
+        assert other.process.wait(PATIENCE) == 0
+        assert time.monotonic() - began < 3
+    other.process = None
+
+
+def test_front_end_that_has_taken_over_looks_for_the_one_of_before_no_more(pair):
+    holder, other = pair
+    holder.kill9()
+    harness.wait_for(lambda: holds(other), PATIENCE)
+    with socket.create_server(("127.0.0.1", holder.port)) as listener:
+        listener.settimeout(4)
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
 def test_slow_clients_and_many_of_them_are_served(pair):
     """Reports that are read slowly, from many clients at once, are whole."""
     holder, other = pair
