@@ -36,14 +36,16 @@ MUST_CHECK struct forwarder *forwarder_new(const struct forwarder_options *optio
 /* Cancels what is under way without an answer: free the server of these requests first. Does nothing on NULL. */
 void forwarder_free(struct forwarder *forwarder);
 
-/* Where requests go from now on: "" to nobody. What is under way to another one ends. Blocks while the URL's name is resolved.
- * ERROR_INVALID: it cannot be, or is no such URL, and requests go to nobody. */
+/* Where requests go from now on: "" to nobody. What is under way to another one ends. May be told the same again and again.
+ * Blocks while the URL's name is resolved: when it is new, and every ten seconds where it could not be resolved, or what it led
+ * to is not reached. ERROR_INVALID: it cannot be, or is no such URL, and requests go to nobody. */
 MUST_CHECK int forwarder_lead_to(struct forwarder *forwarder, const char *name, const char *url, struct error *err);
 
 /* Ends what is under way: with 503, or, where the answer has begun, with the connection. */
 void forwarder_end_all(struct forwarder *forwarder);
 
-/* Why requests cannot be handed on, as far as is known: it is looked at every second. */
+/* Why requests cannot be handed on, as far as is known: whether the other one is reached, holds the catalog, and has the same key
+ * and time, is looked at every second. */
 bool forwarder_is_cut_off(const struct forwarder *forwarder, char *why, size_t size);
 
 /* The handler of a route of HTTP_BODY_RAW: answers the request, now or later. */

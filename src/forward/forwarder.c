@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "config.h"
 #include "forward/forwarder_private.h"
 
 #define CONNECT_MS 2000L
+#define RESOLVE_AGAIN_US (10 * CLOCK_US_PER_SECOND)
 #define KEPT_CONNECTIONS 64L
 #define KEPT_SECONDS 5L /* less than idle_timeout: a connection that is used again is not about to be closed */
 
@@ -95,33 +97,72 @@ void forwarder_end_all(struct forwarder *forwarder)
 		forward_fail(forward, "another front end is about to take its place");
 }
 
+static bool is_same(const struct forward_target *one, const struct forward_target *other)
+{
+	return strcmp(one->name, other->name) == 0 && strcmp(one->url, other->url) == 0;
+}
+
+static int resolve(struct forward_target *target, struct error *err)
+{
+	const char *host = host_of(target->url);
+
+	if (!target->url[0])
+		return 0;
+	return host ? host_resolve("front_end_url", host, target->connect_to, err) :
+	              forward_check_url("front_end_url", target->url, err);
+}
+
+static void set_target(struct forwarder *forwarder, const struct forward_target *target)
+{
+	forwarder_end_all(forwarder);
+	forwarder->target = *target;
+	forwarder->unreached[0] = '\0';
+	forwarder->is_looked_at = false;
+	if (target->url[0])
+		log_info("forward", "requests go to the front end %s at %s", target->name, target->url);
+	forward_look_now(forwarder);
+}
+
+/* Has a host taken its name that has another address? */
+static bool is_in_doubt(const struct forwarder *forwarder)
+{
+	return (forwarder->unresolved.code != ERROR_NONE || forwarder->unreached[0]) &&
+	       clock_monotonic_us() >= forwarder->resolve_again_us;
+}
+
 int forwarder_lead_to(struct forwarder *forwarder, const char *name, const char *url, struct error *err)
 {
-	struct forward_target target = { .name = "" };
-	const char *host;
+	static const struct forward_target nowhere = { .name = "" };
+	struct forward_target next = { .name = "" };
 
-	if (strcmp(forwarder->target.name, name) == 0 && strcmp(forwarder->target.url, url) == 0)
+	snprintf(next.name, sizeof(next.name), "%s", name);
+	snprintf(next.url, sizeof(next.url), "%s", url);
+	if (!is_same(&next, &forwarder->wanted) || is_in_doubt(forwarder)) {
+		forwarder->wanted = next;
+		forwarder->unresolved.code = ERROR_NONE;
+		if (resolve(&next, &forwarder->unresolved) == 0) {
+			if (!is_same(&next, &forwarder->target) ||
+			    strcmp(next.connect_to, forwarder->target.connect_to) != 0)
+				set_target(forwarder, &next);
+		} else if (is_same(&next, &forwarder->target)) { /* where it was is better than nowhere */
+			forwarder->unresolved.code = ERROR_NONE;
+		} else {
+			set_target(forwarder, &nowhere);
+		}
+		forwarder->resolve_again_us = clock_monotonic_us() + RESOLVE_AGAIN_US;
+	}
+	if (forwarder->unresolved.code == ERROR_NONE)
 		return 0;
-	forwarder_end_all(forwarder);
-	snprintf(target.name, sizeof(target.name), "%s", name);
-	snprintf(target.url, sizeof(target.url), "%s", url);
-	forwarder->target = (struct forward_target){ .name = "" };
-	forwarder->unreached[0] = '\0';
-	host = host_of(target.url);
-	if (url[0] && (!host ? forward_check_url("front_end_url", url, err) :
-	                       host_resolve("front_end_url", host, target.connect_to, err)) != 0)
-		return -1;
-	forwarder->target = target;
-	if (url[0])
-		log_info("forward", "requests go to the front end %s at %s", name, url);
-	forward_look_now(forwarder);
-	return 0;
+	*err = forwarder->unresolved;
+	return -1;
 }
 
 bool forwarder_is_cut_off(const struct forwarder *forwarder, char *why, size_t size)
 {
 	if (!forwarder->target.url[0])
 		snprintf(why, size, "it is not known where to");
+	else if (!forwarder->is_looked_at)
+		snprintf(why, size, "the front end %.64s has not answered yet", forwarder->target.name);
 	else
 		snprintf(why, size, "%s", forwarder->unreached);
 	return why[0] != '\0';

@@ -40,13 +40,18 @@ struct forward {
 struct forwarder {
 	struct forwarder_options options;
 	struct forward_target target;
+	struct forward_target wanted; /* as it was told last; the target, unless that could not be resolved */
+	struct error unresolved;      /* why it could not; or ERROR_NONE */
+	int64_t resolve_again_us;     /* monotonic */
 	struct curl_loop *loop;
 	LIST_HEAD(, forward) forwards;
 
 	/* looking whether it is reached: reached.c */
 	struct curl_loop *looks;
 	CURL *look; /* under way; or NULL */
-	struct curl_slist *look_to;
+	struct curl_slist *look_to, *look_fields;
+	struct buf look_answer;
+	bool is_looked_at; /* since requests have gone to the target */
 	struct event *look_again;
 	char look_problem[CURL_ERROR_SIZE];
 	char unreached[FORWARD_NAME_MAX]; /* why; "" */

@@ -1,29 +1,45 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * reached.c: looks every second whether the front end that requests go to is reached, by GET /healthz.
+ * reached.c: looks every second whether requests can go to a front end: whether it is reached, holds the catalog, and takes what
+ * is sealed here, by GET /readyz, sealed as requests are. Whether it is ready is its own affair.
  */
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/json_reader.h"
 #include "base/log.h"
 #include "forward/forwarder_private.h"
 
 #define LOOK_EVERY_US CLOCK_US_PER_SECOND
 #define LOOK_MS 3000L
+#define LOOK_PATH "/readyz"
+#define LOOK_ANSWER_MAX 65536
+#define SAYS_MAX 160
 
 static void note(struct forwarder *forwarder, const char *problem)
 {
 	bool was_reached = forwarder->unreached[0] == '\0';
 
 	if (problem && was_reached)
-		log_warn("forward", "the front end %s at %s is not reached: %s", forwarder->target.name,
+		log_warn("forward", "requests cannot go to the front end %s at %s: %s", forwarder->target.name,
 		         forwarder->target.url, problem);
 	else if (!problem && !was_reached)
-		log_info("forward", "the front end %s is reached again", forwarder->target.name);
+		log_info("forward", "requests can go to the front end %s", forwarder->target.name);
+	forwarder->is_looked_at = true;
 	forwarder->unreached[0] = '\0';
 	if (problem)
 		snprintf(forwarder->unreached, sizeof(forwarder->unreached), "the front end %.64s: %.180s",
 		         forwarder->target.name, problem);
+}
+
+static void free_look(struct forwarder *forwarder)
+{
+	curl_easy_cleanup(forwarder->look);
+	curl_slist_free_all(forwarder->look_to);
+	curl_slist_free_all(forwarder->look_fields);
+	buf_free(&forwarder->look_answer);
+	forwarder->look = NULL;
+	forwarder->look_to = forwarder->look_fields = NULL;
 }
 
 static void end_look(struct forwarder *forwarder)
@@ -31,10 +47,46 @@ static void end_look(struct forwarder *forwarder)
 	if (!forwarder->look)
 		return;
 	curl_loop_remove(forwarder->looks, forwarder->look);
-	curl_easy_cleanup(forwarder->look);
-	curl_slist_free_all(forwarder->look_to);
-	forwarder->look = NULL;
-	forwarder->look_to = NULL;
+	free_look(forwarder);
+}
+
+/* What the members of an answer say, as far as they are there. */
+struct says {
+	char role[SAYS_MAX], detail[SAYS_MAX];
+};
+
+static void read_answer(const struct buf *answer, struct says *says)
+{
+	struct json_reader reader = json_reader_of(buf_str(answer));
+	enum json_event event;
+	struct error err;
+	char *out = NULL;
+
+	while ((event = json_reader_next(&reader, &err)) > JSON_EVENT_END) {
+		if (event == JSON_EVENT_STRING && reader.depth == 1 && out)
+			snprintf(out, SAYS_MAX, "%.*s", STR_ARGS(reader.text));
+		out = event != JSON_EVENT_NAME      ? NULL :
+		      str_is(reader.text, "role")   ? says->role :
+		      str_is(reader.text, "detail") ? says->detail :
+		                                      NULL;
+	}
+	json_reader_free(&reader);
+}
+
+/* Why requests cannot go to who has answered so; or "". */
+static void judge(const struct buf *answer, long status, char *problem, size_t size)
+{
+	struct says says = { .role = "" };
+
+	read_answer(answer, &says);
+	problem[0] = '\0';
+	if (says.role[0] && strcmp(says.role, "holds") != 0)
+		snprintf(problem, size, "its URL leads to one that does not hold the catalog");
+	else if (!says.role[0] && says.detail[0])
+		snprintf(problem, size, "%s", says.detail);
+	else if (!says.role[0])
+		snprintf(problem, size, "its URL leads to what is no front end: " LOOK_PATH " is answered with %ld",
+		         status);
 }
 
 static void on_looked(void *arg, CURL *easy, CURLcode code)
@@ -47,17 +99,33 @@ static void on_looked(void *arg, CURL *easy, CURLcode code)
 	if (code != CURLE_OK)
 		snprintf(problem, sizeof(problem), "%s",
 		         forwarder->look_problem[0] ? forwarder->look_problem : curl_easy_strerror(code));
-	else if (status != 200)
-		snprintf(problem, sizeof(problem), "/healthz is answered with %ld", status);
+	else
+		judge(&forwarder->look_answer, status, problem, sizeof(problem));
 	end_look(forwarder);
 	note(forwarder, problem[0] ? problem : NULL);
 }
 
-static size_t drop(char *data, size_t size, size_t count, void *arg)
+static size_t on_answer(char *data, size_t size, size_t count, void *arg)
 {
-	(void)data;
-	(void)arg;
+	struct forwarder *forwarder = arg;
+
+	if (forwarder->look_answer.len + size * count > LOOK_ANSWER_MAX)
+		return 0;
+	buf_add(&forwarder->look_answer, data, size * count);
 	return size * count;
+}
+
+static struct curl_slist *sealed_field(const struct forwarder *forwarder)
+{
+	struct curl_slist *fields = NULL;
+	struct buf line = { 0 };
+	struct error err;
+
+	buf_add_text(&line, HTTP_RELAYED_FIELD ": ");
+	if (http_seal_own_request(STR_LITERAL(LOOK_PATH), forwarder->options.key, &line, &err) == 0 && buf_cstr(&line))
+		fields = curl_slist_append(NULL, line.data);
+	buf_free(&line);
+	return fields;
 }
 
 void forward_look_now(struct forwarder *forwarder)
@@ -72,26 +140,25 @@ void forward_look_now(struct forwarder *forwarder)
 	}
 	/* it was added before and is not freed, so that this finds its memory */
 	event_add(forwarder->look_again, &every);
-	buf_addf(&url, "%s/healthz", forwarder->target.url);
+	buf_addf(&url, "%s" LOOK_PATH, forwarder->target.url);
 	forwarder->look = curl_easy_init();
 	forwarder->look_to = curl_slist_append(NULL, forwarder->target.connect_to);
+	forwarder->look_fields = sealed_field(forwarder);
 	forwarder->look_problem[0] = '\0';
-	if (forwarder->look && forwarder->look_to && buf_cstr(&url)) {
+	if (forwarder->look && forwarder->look_to && forwarder->look_fields && buf_cstr(&url)) {
 		forward_set_target(forwarder, forwarder->look, forwarder->look_to);
 		curl_easy_setopt(forwarder->look, CURLOPT_URL, url.data);
 		curl_easy_setopt(forwarder->look, CURLOPT_TIMEOUT_MS, LOOK_MS);
-		curl_easy_setopt(forwarder->look, CURLOPT_WRITEFUNCTION, drop);
+		curl_easy_setopt(forwarder->look, CURLOPT_HTTPHEADER, forwarder->look_fields);
+		curl_easy_setopt(forwarder->look, CURLOPT_WRITEFUNCTION, on_answer);
+		curl_easy_setopt(forwarder->look, CURLOPT_WRITEDATA, forwarder);
 		curl_easy_setopt(forwarder->look, CURLOPT_ERRORBUFFER, forwarder->look_problem);
 		curl_easy_setopt(forwarder->look, CURLOPT_PRIVATE, forwarder);
 	}
 	/* Without memory it is looked at again in a second. */
-	if (!forwarder->look || !forwarder->look_to || url.failed ||
-	    curl_loop_add(forwarder->looks, forwarder->look) != 0) {
-		curl_easy_cleanup(forwarder->look);
-		curl_slist_free_all(forwarder->look_to);
-		forwarder->look = NULL;
-		forwarder->look_to = NULL;
-	}
+	if (!forwarder->look || !forwarder->look_to || !forwarder->look_fields || url.failed ||
+	    curl_loop_add(forwarder->looks, forwarder->look) != 0)
+		free_look(forwarder);
 	buf_free(&url);
 }
 

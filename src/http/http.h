@@ -241,8 +241,13 @@ uint64_t http_request_length(const struct http_request *request);
 MUST_CHECK int http_request_seal_client(const struct http_request *request, const uint8_t key[HTTP_RELAY_KEY_BYTES],
                                         struct buf *out, struct error *err);
 
+/* Appends its value for a request of a server of ours itself, which no client has made: GET of a path, without credentials.
+ * ERROR_NOMEM. */
+MUST_CHECK int http_seal_own_request(struct str path, const uint8_t key[HTTP_RELAY_KEY_BYTES], struct buf *out,
+                                     struct error *err);
+
 /* From now on, the field is believed where it was sealed with this key, which stays the caller's, and a request with another
- * one is refused. */
+ * one is refused, with 503, as that passes when keys and clocks are right. */
 void http_server_trust_relays(struct http_server *server, const uint8_t key[HTTP_RELAY_KEY_BYTES]);
 
 /* --- the answer: exactly one of these, after which the request is dead --- */

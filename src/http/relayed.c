@@ -20,6 +20,7 @@
 #define VERSION 1
 #define FIXED_BYTES 27
 #define TEXT_MAX 1024
+#define RETRY_SECONDS "5"                       /* for those whom a front end of another key or clock has sent here */
 #define VALID_US (5 * 60 * CLOCK_US_PER_SECOND) /* clocks of front ends may differ by this much */
 
 _Static_assert(HTTP_RELAY_KEY_BYTES == ENVELOPE_KEY_BYTES, "it is such a key");
@@ -115,6 +116,17 @@ int http_request_seal_client(const struct http_request *request, const uint8_t k
 	return result == 0 && out->failed ? error_set(err, ERROR_NOMEM, "forwarding: out of memory") : result;
 }
 
+int http_seal_own_request(struct str path, const uint8_t key[HTTP_RELAY_KEY_BYTES], struct buf *out, struct error *err)
+{
+	struct http_connection none = { .ssl = NULL };
+	const struct http_request own = {
+		.connection = &none,
+		.head = { .method = STR_LITERAL("GET"), .path = path },
+	};
+
+	return http_request_seal_client(&own, key, out, err);
+}
+
 /* --- opening --- */
 
 void http_server_trust_relays(struct http_server *server, const uint8_t key[HTTP_RELAY_KEY_BYTES])
@@ -157,7 +169,8 @@ int http_relayed_apply(struct http_request *request, struct http_fault *fault)
 	if (is_right)
 		return 0;
 	request->client = (struct http_client){ .ip = request->connection->ip };
-	return http_fault_set(fault, 403,
+	http_reply_header(request, "Retry-After", RETRY_SECONDS);
+	return http_fault_set(fault, 503,
 	                      HTTP_RELAYED_FIELD " was not made by a front end of this catalog in the last "
 	                                         "minutes: their cursor.key and their clocks must agree.");
 }

@@ -5,7 +5,9 @@
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <dlfcn.h>
 #include <event2/event.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +41,27 @@ static char seen_ip[IP_TEXT_LEN];
 static bool seen_https;
 static struct http_outlet *outlet;
 static size_t sent_bytes;
+static const char *role; /* that it says it has */
+static int looks;        /* at that */
+
+/* --- names --- */
+
+static int lookups; /* of names */
+
+/* In place of the C library's, for all suites: one name is not found at present. */
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+	typedef int (*getaddrinfo_fn)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+	void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
+	getaddrinfo_fn real;
+
+	memcpy(&real, &symbol, sizeof(real));
+	if (host && strcmp(host, "nowhere.invalid") == 0) {
+		lookups++;
+		return EAI_AGAIN;
+	}
+	return real(host, service, hints, found);
+}
 
 /* --- the far server --- */
 
@@ -139,7 +162,18 @@ static void handle_endless(struct http_request *request, void *app)
 	outlet = NULL;
 }
 
+static void handle_readyz(struct http_request *request, void *app)
+{
+	struct buf body = { 0 };
+
+	(void)app;
+	looks++;
+	buf_addf(&body, "{\"ready\":false,\"role\":\"%s\",\"reasons\":[]}", role);
+	http_reply(request, 503, "application/json", &body);
+}
+
 static const struct http_route far_routes[] = {
+	{ HTTP_GET, "/readyz", HTTP_BODY_NONE, NULL, NULL, handle_readyz },
 	{ HTTP_POST, "/body", HTTP_BODY_STREAM, NULL, NULL, handle_body },
 	{ HTTP_GET, "/late", HTTP_BODY_NONE, NULL, NULL, handle_late },
 	{ HTTP_GET, "/large", HTTP_BODY_NONE, NULL, NULL, handle_large },
@@ -187,6 +221,8 @@ static void set_up(void)
 	log_set_level(LOG_LEVEL_ERROR);
 	asked = NULL;
 	outlet = NULL;
+	role = "holds";
+	looks = 0;
 	body_bytes = sent_bytes = 0;
 	body_has_ended = is_aborted = holds_bodies = false;
 	base = event_base_new();
@@ -295,6 +331,22 @@ static void expect_status(const char *answer, const char *status)
 {
 	ck_assert_msg(strncmp(answer, "HTTP/1.1 ", 9) == 0 && strncmp(answer + 9, status, 3) == 0, "%.300s, not %s",
 	              answer, status);
+}
+
+/* Until it is said why requests cannot go there; "" for that they can. */
+static void expect_reason(const char *reason)
+{
+	char why[256] = "";
+	bool is_said = false;
+
+	for (int i = 0; i < TURNS_MAX && !is_said; i++) {
+		bool is_cut_off = forwarder_is_cut_off(forwarder, why, sizeof(why));
+
+		is_said = reason[0] ? strstr(why, reason) != NULL : !is_cut_off;
+		turn();
+		usleep(200);
+	}
+	ck_assert_msg(is_said, "%s, not %s", why, reason);
 }
 
 /* --- the tests --- */
@@ -422,16 +474,11 @@ START_TEST(without_the_far_one_it_is_unavailable)
 {
 	http_server_free(far);
 	char *answer = client_ask("GET /late HTTP/1.1\r\n" LAST);
-	char why[256] = "";
 
 	expect_status(answer, "503");
 	ck_assert_ptr_nonnull(strstr(answer, "Retry-After: "));
 	free(answer);
-	for (int i = 0; i < TURNS_MAX && !forwarder_is_cut_off(forwarder, why, sizeof(why)); i++) {
-		turn();
-		usleep(200);
-	}
-	ck_assert_msg(strstr(why, "the front end far") != NULL, "%s", why);
+	expect_reason("the front end far: ");
 	far = begin_server(far_routes);
 }
 END_TEST
@@ -492,9 +539,61 @@ START_TEST(who_has_another_key_is_refused)
 
 	http_server_trust_relays(far, other);
 	answer = client_ask("GET /late HTTP/1.1\r\n" LAST);
-	expect_status(answer, "403");
+	expect_status(answer, "503");
+	ck_assert_ptr_nonnull(strstr(answer, "Retry-After: "));
 	ck_assert_ptr_null(asked);
 	free(answer);
+	expect_reason("their cursor.key and their clocks must agree");
+}
+END_TEST
+
+START_TEST(who_holds_the_catalog_is_not_cut_off_once_it_has_said_so)
+{
+	char why[256];
+
+	ck_assert(forwarder_is_cut_off(forwarder, why, sizeof(why)));
+	ck_assert_str_eq(why, "the front end far has not answered yet");
+	expect_reason("");
+	ck_assert_int_eq(looks, 1);
+}
+END_TEST
+
+START_TEST(who_does_not_hold_the_catalog_is_named)
+{
+	role = "forwards";
+	expect_reason("leads to one that does not hold the catalog");
+	role = "";
+	expect_reason("leads to what is no front end");
+}
+END_TEST
+
+START_TEST(who_is_not_led_to_any_more_is_not_looked_at)
+{
+	struct error err;
+
+	expect_reason("");
+	ck_assert_int_eq(forwarder_lead_to(forwarder, "", "", &err), 0);
+	for (int i = 0; i < 1500; i++) {
+		turn();
+		usleep(1000);
+	}
+	ck_assert_int_eq(looks, 1);
+}
+END_TEST
+
+START_TEST(a_name_that_leads_nowhere_is_not_asked_for_again_at_once)
+{
+	struct error err;
+
+	for (int i = 0; i < 20; i++) {
+		ck_assert_int_eq(forwarder_lead_to(forwarder, "far", "http://nowhere.invalid:1", &err), -1);
+		ck_assert_ptr_nonnull(strstr(err.message, "nowhere.invalid"));
+	}
+	ck_assert_int_eq(lookups, 1);
+	/* with a holder in between it is */
+	ck_assert_int_eq(forwarder_lead_to(forwarder, "", "", &err), 0);
+	ck_assert_int_eq(forwarder_lead_to(forwarder, "far", "http://nowhere.invalid:1", &err), -1);
+	ck_assert_int_eq(lookups, 2);
 }
 END_TEST
 
@@ -567,6 +666,10 @@ Suite *suite_forward(void)
 	tcase_add_test(tests, what_is_under_way_is_unavailable_when_all_ends);
 	tcase_add_test(tests, what_was_forwarded_is_not_forwarded_again);
 	tcase_add_test(tests, who_has_another_key_is_refused);
+	tcase_add_test(tests, who_holds_the_catalog_is_not_cut_off_once_it_has_said_so);
+	tcase_add_test(tests, who_does_not_hold_the_catalog_is_named);
+	tcase_add_test(tests, who_is_not_led_to_any_more_is_not_looked_at);
+	tcase_add_test(tests, a_name_that_leads_nowhere_is_not_asked_for_again_at_once);
 	tcase_add_test(tests, sockets_are_taken_over_with_who_waits_in_them);
 	tcase_add_test(tests, heads_are_read_as_they_come);
 	suite_add_tcase(suite, tests);
