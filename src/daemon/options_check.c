@@ -110,11 +110,21 @@ static int check_audit_log(const struct config *config, struct error *err)
 	return check_log_file("audit_log", config->audit_log, err);
 }
 
+static int check_readable(const char *key, const char *path, struct error *err)
+{
+	if (!path[0] || access(path, R_OK) == 0)
+		return 0;
+	return error_set(err, ERROR_INVALID, "%s: %s: %s", key, path, strerror(errno));
+}
+
 static int check_ca_file(const struct config *config, struct error *err)
 {
-	if (!config->callback_ca_file[0] || access(config->callback_ca_file, R_OK) == 0)
-		return 0;
-	return error_set(err, ERROR_INVALID, "callback_ca_file: %s: %s", config->callback_ca_file, strerror(errno));
+	return check_readable("callback_ca_file", config->callback_ca_file, err);
+}
+
+static int check_front_end_ca_file(const struct config *config, struct error *err)
+{
+	return check_readable("front_end_ca_file", config->front_end_ca_file, err);
 }
 
 /* --- the others --- */
@@ -263,19 +273,40 @@ bool options_use_postgresql(const struct config *config)
 	return strcmp(config->catalog, "postgresql") == 0;
 }
 
-static int check_password_file(const char *key, const char *path, struct error *err)
+/* Where a front end is reached by HTTP in the clear; a name may be anybody's. */
+static bool is_clear_beyond_here(const char *url)
 {
-	if (!path[0] || access(path, R_OK) == 0)
+	static const char scheme[] = "http://", here[] = "localhost:";
+	const char *host = url + strlen(scheme);
+	struct error err;
+
+	if (strncmp(url, scheme, strlen(scheme)) != 0 || strncmp(host, here, strlen(here)) == 0)
+		return false;
+	return http_listen_check("front_end_url", host, &err) != 0 || !http_listen_is_local(host);
+}
+
+static int check_front_end_url(const struct config *config, struct error *err)
+{
+	const char *url = config->front_end_url;
+
+	if (!url[0])
 		return 0;
-	return error_set(err, ERROR_INVALID, "%s: %s: %s", key, path, strerror(errno));
+	if (!options_use_postgresql(config))
+		return error_set(err, ERROR_INVALID, "front_end_url: needs catalog = postgresql");
+	if (forward_check_url("front_end_url", url, err) != 0)
+		return -1;
+	if (config->allow_cleartext || !is_clear_beyond_here(url))
+		return 0;
+	return error_set(err, ERROR_INVALID,
+	                 "front_end_url: %s: beyond this machine, what is forwarded would be in the clear, secrets "
+	                 "included: use https://, or allow_cleartext = yes",
+	                 url);
 }
 
 static int check_postgresql(const struct config *config, struct error *err)
 {
 	struct error why;
 
-	if (!options_use_postgresql(config) && config->front_end_url[0])
-		return error_set(err, ERROR_INVALID, "front_end_url: needs catalog = postgresql");
 	if (!options_use_postgresql(config))
 		return config->postgresql[0] ? error_set(err, ERROR_INVALID, "postgresql: needs catalog = postgresql") :
 		                               0;
@@ -285,9 +316,7 @@ static int check_postgresql(const struct config *config, struct error *err)
 		return error_set(err, ERROR_INVALID, "catalog: postgresql: needs postgresql, which is empty");
 	if (postgresql_check(config->postgresql, &why) != 0)
 		return error_set(err, ERROR_INVALID, "postgresql: %s", why.message);
-	if (config->front_end_url[0] && forward_check_url("front_end_url", config->front_end_url, err) != 0)
-		return -1;
-	return check_password_file("postgresql_password_file", config->postgresql_password_file, err);
+	return check_readable("postgresql_password_file", config->postgresql_password_file, err);
 }
 
 static int check_cluster(const struct config *config, struct error *err)
@@ -301,7 +330,7 @@ static int check_cluster(const struct config *config, struct error *err)
 		return error_set(err, ERROR_INVALID,
 		                 "clickhouse_database: \"%.64s\" is not 1 to 64 letters, digits and _, no digit first",
 		                 config->clickhouse_database);
-	return check_password_file("clickhouse_password_file", config->clickhouse_password_file, err);
+	return check_readable("clickhouse_password_file", config->clickhouse_password_file, err);
 }
 
 /* Each may have many faults of its own. */
@@ -322,10 +351,10 @@ static void check_mappings(const struct config *config, struct config_faults *fa
 void options_check(const struct config *config, struct config_faults *faults)
 {
 	static int (*const checks[])(const struct config *config, struct error *err) = {
-		check_listen,  check_data_dir,       check_admin_socket, check_public_url, check_plans,
-		check_ca_file, check_callback_allow, check_log_topics,   check_access_log, check_audit_log,
-		check_spool,   check_tail,           check_amqp,         check_kafka,      check_tls,
-		check_proxies, check_cluster,        check_postgresql,
+		check_listen,  check_data_dir,       check_admin_socket, check_public_url,    check_plans,
+		check_ca_file, check_callback_allow, check_log_topics,   check_access_log,    check_audit_log,
+		check_spool,   check_tail,           check_amqp,         check_kafka,         check_tls,
+		check_proxies, check_cluster,        check_postgresql,   check_front_end_url, check_front_end_ca_file,
 	};
 	struct error err;
 

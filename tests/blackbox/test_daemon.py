@@ -132,6 +132,7 @@ def test_t_lists_all_that_is_wrong_at_once(tmp_path):
     ("admin_socket=/etc/passwd", "admin_socket: /etc/passwd is no socket"),
     ("admin_socket=/tmp/" + "x" * 200, "admin_socket: 205 bytes, at most 107 allowed"),
     ("callback_ca_file=/nonexistent.pem", "callback_ca_file: /nonexistent.pem: No such file"),
+    ("front_end_ca_file=/nonexistent.pem", "front_end_ca_file: /nonexistent.pem: No such file"),
     ("access_log=/nonexistent/access", "access_log: /nonexistent/access: its directory: No such file"),
     ("access_log=/tmp", "access_log: /tmp is a directory"),
     ("audit_log=/nonexistent/audit", "audit_log: /nonexistent/audit: its directory: No such file"),
@@ -140,6 +141,17 @@ def test_t_lists_all_that_is_wrong_at_once(tmp_path):
 def test_t_checks_paths_and_topics(setting, says):
     ended = run("-t", "-o", setting)
     assert ended.returncode != 0 and says in ended.stderr, ended.stderr
+
+
+@pytest.mark.parametrize("url, is_clear", [("http://10.1.2.3:8080", True), ("http://[2001:db8::1]:8080", True), ("http://front-end:8080", True),
+                                           ("http://0.0.0.0:8080", True), ("https://10.1.2.3:8443", False),
+                                           ("http://127.0.0.1:8080", False), ("http://[::1]:8080", False), ("http://localhost:8080", False)])
+def test_front_ends_that_are_reached_in_the_clear_need_leave(url, is_clear):
+    says = f"front_end_url: {url}: beyond this machine"
+    options = ["-t", "-o", "store=clickhouse", "-o", "clickhouse=127.0.0.1:8123", "-o", "catalog=postgresql", "-o", "postgresql=dbname=cdrd",
+               "-o", f"front_end_url={url}"]
+    assert (says in run(*options).stderr) == is_clear
+    assert says not in run(*options, "-o", "allow_cleartext=yes").stderr
 
 
 @pytest.mark.parametrize("setting, warns", [("listen=0.0.0.0:0", True), ("listen=127.0.0.1:0, [::1]:0", False),
