@@ -104,6 +104,7 @@ struct daemon {
 	int64_t started_us;
 	bool ending;
 	bool ends_waiting; /* for the catalog */
+	bool reads_again;  /* the configuration, when it holds the catalog */
 	bool is_lost;      /* it ends as it is no longer the one that serves */
 };
 
@@ -270,16 +271,21 @@ static void reload(struct daemon *d)
 	config_free(&fresh);
 }
 
-/* All other settings stay as they were at the start. */
-static void reload_relay(struct daemon *d)
+/* What settings are for is not there yet. */
+static void reload_while_waiting(struct daemon *d)
 {
 	struct error err;
 
-	notify_reloading();
+	d->reads_again = true;
+	if (d->relay)
+		notify_reloading();
 	if (d->tls && tls_reload(d->tls, &err) != 0)
 		log_error("main", "reload: %s; certificates stay as they were", err.message);
 	reopen_logs(d);
-	notify_ready(FORWARDS);
+	log_info("main", "reload: certificates and logs; the configuration is read again when this front end holds the "
+	                 "catalog");
+	if (d->relay)
+		notify_ready(FORWARDS);
 }
 
 static void on_reload_signal(evutil_socket_t signal_number, short what, void *arg)
@@ -289,8 +295,7 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ar
 	(void)signal_number;
 	(void)what;
 	if (!d->http) {
-		if (d->relay)
-			reload_relay(d);
+		reload_while_waiting(d);
 		return;
 	}
 	notify_reloading();
@@ -652,6 +657,8 @@ static int start(struct daemon *d, struct error *err)
 		return -1;
 	audit_daemon(d, "daemon start", "cdrd " PACKAGE_VERSION);
 	log_info("main", "cdrd " PACKAGE_VERSION " serves what is in %s", d->config.data_dir);
+	if (d->reads_again)
+		reload(d);
 	notify_ready("Serving");
 	return 0;
 }

@@ -20,6 +20,7 @@
 
 /* How often it is tried whether a catalog in PostgreSQL can be had. */
 #define TRY_US (CLOCK_US_PER_SECOND / 2)
+#define COPY_STEP_US (60 * CLOCK_US_PER_SECOND) /* far more than some rows of a copy take */
 
 static int read_password(const char *path, char password[PASSWORD_MAX + 1], struct error *err)
 {
@@ -131,6 +132,14 @@ static int wait_for_catalog(const struct catalog_open *opening, const struct err
 	return result;
 }
 
+/* The loop does not turn while the catalog is copied, and systemd is to know that the daemon is alive. */
+static void on_progress(void *arg)
+{
+	(void)arg;
+	notify_waiting("Copies the catalog from PostgreSQL", COPY_STEP_US);
+	notify_alive();
+}
+
 int catalog_open(struct meta **meta, const struct catalog_open *opening, struct error *err)
 {
 	struct meta_options options = {
@@ -145,6 +154,7 @@ int catalog_open(struct meta **meta, const struct catalog_open *opening, struct 
 		if (read_catalog(opening->config, opening->base, &catalog, err) != 0)
 			return -1;
 		catalog.shared.on_lost = opening->on_lost;
+		catalog.shared.on_progress = on_progress;
 		catalog.shared.arg = opening->arg;
 		options.shared_ops = &meta_shared_postgresql;
 		options.shared = &catalog.shared;

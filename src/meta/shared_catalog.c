@@ -448,6 +448,7 @@ int shared_open(struct shared **out, struct meta *meta, const struct meta_shared
 	shared->timeout_us = options->timeout_us;
 	shared->lease_us = options->lease_us;
 	shared->on_lost = options->on_lost;
+	shared->on_progress = options->on_progress;
 	shared->arg = options->arg;
 	if (open_all(shared, options, err) != 0) {
 		shared_close(shared);

@@ -40,6 +40,7 @@ struct meta_shared_options {
 	void (*on_lost)(void *arg,
 	                const char *why); /* another front end has taken over, or the copy is not right any more:
 	                                                a new start is needed; from the loop; or NULL */
+	void (*on_progress)(void *arg);   /* again and again while a start copies the catalog, and blocks; or NULL */
 	void *arg;
 };
 

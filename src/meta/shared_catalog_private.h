@@ -43,6 +43,7 @@ struct shared {
 	int64_t beat_sent_us;
 	int64_t held_until_us; /* monotonic: until then no other front end can hold it */
 	void (*on_lost)(void *arg, const char *why);
+	void (*on_progress)(void *arg);
 	void *arg;
 };
 

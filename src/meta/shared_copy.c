@@ -127,6 +127,12 @@ static int take_number(void *arg, const struct str *values, int count, struct er
 #define LAST_COMMIT \
 	"SELECT number, (SELECT id FROM cdrd_commits m WHERE m.number = c.number), holder FROM cdrd_catalog c"
 
+static void tell_progress(const struct shared *shared)
+{
+	if (shared->on_progress)
+		shared->on_progress(shared->arg);
+}
+
 /* All rows of one snapshot, a few at a time. Who has the lease keeps the catalog's row locked meanwhile, so that nobody takes
  * it, and has it for its whole length at the end. */
 static int fetch_all(struct copying *copying, struct error *err)
@@ -150,6 +156,7 @@ static int fetch_all(struct copying *copying, struct error *err)
 		before = copying->rows;
 		if (result == 0)
 			result = postgresql_exchange(shared->postgresql, &fetch, 1, err);
+		tell_progress(shared);
 	} while (result == 0 && copying->rows > before);
 	if (result == 0 && locks)
 		result = shared_lease_beat(shared, err);
@@ -279,6 +286,7 @@ static int catch_up(struct shared *shared, uint64_t last, struct error *err)
 		result = shared_catch_up(shared, err);
 		if (result == 0)
 			result = shared_lease_beat(shared, err);
+		tell_progress(shared);
 	}
 	return result;
 }

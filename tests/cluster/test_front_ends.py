@@ -421,6 +421,16 @@ def test_front_ends_reach_each_other_by_tls(reached, tmp_path):
     assert doubting.request("GET", "/v2/reports/products").status == 503
 
 
+def test_front_end_that_is_told_to_reload_reads_its_settings_when_it_serves(pair):
+    holder, other = pair
+    other.process.send_signal(signal.SIGHUP)
+    harness.wait_for(lambda: "read again when this front end holds the catalog" in other.log(), PATIENCE)
+    assert "reloaded the configuration" not in other.log()
+    holder.kill9()
+    harness.wait_for(lambda: holds(other), PATIENCE)
+    harness.wait_for(lambda: "reloaded the configuration" in other.log(), PATIENCE)
+
+
 def begin_in_vain(daemon, says):
     """Starts it, where it cannot forward, for a reason that it gives."""
     with open(daemon.log_path, "ab") as log:
