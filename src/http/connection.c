@@ -108,14 +108,14 @@ static bool step_head(struct http_connection *c)
 
 static bool step_write(struct http_connection *c)
 {
-	if (c->is_gathered || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
-		return false;
-	if (c->file.is_open && !http_file_step(c))
-		return false;
 	if (c->outlet.is_open) {
 		http_outlet_step(c);
 		return c->state == HTTP_STATE_WRITE && !c->outlet.is_open;
 	}
+	if (c->is_gathered || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+		return false;
+	if (c->file.is_open && !http_file_step(c))
+		return false;
 	if (!c->keep_alive || c->server->draining) {
 		if ((c->content.finished && http_connection_received(c) == 0) || c->end_of_input)
 			end_at_once(c);
@@ -251,15 +251,20 @@ static int unacknowledged(const struct http_connection *c)
 	return ioctl(bufferevent_getfd(c->bev), SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
+void http_connection_note_sending(struct http_connection *c)
+{
+	c->since_us = c->server->clock_us;
+	c->unsent = unsent(c);
+	c->unacknowledged = -1; /* what was asked before is of less than is there now */
+}
+
 void http_connection_answered(struct http_connection *c)
 {
 	c->request = NULL;
 	c->continue_owed = false;
 	if (c->state != HTTP_STATE_CLOSED) {
 		http_connection_set_state(c, HTTP_STATE_WRITE);
-		c->since_us = c->server->clock_us;
-		c->unsent = unsent(c);
-		c->unacknowledged = -1;
+		http_connection_note_sending(c);
 	}
 	if (c->running)
 		return;

@@ -147,6 +147,8 @@ void http_connection_close(struct http_connection *connection);
 void http_connection_fail(struct http_connection *connection, const struct http_fault *fault);
 /* The answer is handed over: continues with the next state. */
 void http_connection_answered(struct http_connection *connection);
+/* More of the answer has been handed over: from now on the client has the timeout to take some of it. */
+void http_connection_note_sending(struct http_connection *connection);
 /* Closes, answers 408 or leaves alone, by the state's timeout. */
 void http_connection_check_timeout(struct http_connection *connection);
 
@@ -186,6 +188,8 @@ ssize_t http_transport_send(struct http_connection *connection, struct str head,
 ssize_t http_transport_send_file(struct http_connection *connection, int fd, off_t *offset, size_t size);
 /* At the end of input: libevent then also stops sending what it has queued, with TLS. False when out of memory. */
 bool http_transport_keep_sending(struct http_connection *connection);
+/* From now on the kernel takes at most about `ahead` bytes more than the client has acknowledged. Only advice. */
+void http_transport_stay_close(struct http_connection *connection, int ahead);
 /* Nothing more will be sent. */
 void http_transport_shut(struct http_connection *connection);
 /* A bufferevent for the socket; NULL: out of memory. */
@@ -217,7 +221,7 @@ bool http_file_step(struct http_connection *connection);
 /* Gives up what is left. Does nothing without a file. */
 void http_file_end(struct http_connection *connection);
 
-/* outlet.c: what was sent has gone out: asks for more. The connection may be closed then. */
+/* outlet.c: some of what was sent has gone out: asks for more, if there is room. The connection may be closed then. */
 void http_outlet_step(struct http_connection *connection);
 /* The connection ends. Does nothing without an outlet. */
 void http_outlet_forget(struct http_connection *connection);

@@ -8,13 +8,11 @@
  * that a fast client does not hold up the others.
  */
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include "http/connection.h"
 
-#define PIECE_BYTES ((size_t)64 << 10)
+#define PIECE_BYTES (64 << 10)
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
@@ -26,8 +24,6 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 void http_file_begin(struct http_connection *c, int fd, uint64_t offset, uint64_t length, void (*on_end)(void *arg),
                      void *arg)
 {
-	static const int ahead = 2 * PIECE_BYTES;
-
 	c->file.is_open = true;
 	c->file.fd = fd;
 	c->file.offset = (off_t)offset;
@@ -36,8 +32,7 @@ void http_file_begin(struct http_connection *c, int fd, uint64_t offset, uint64_
 	c->file.on_end_arg = arg;
 	event_assign(&c->file.writable, c->server->base, bufferevent_getfd(c->bev), EV_WRITE | EV_PERSIST, on_writable,
 	             c);
-	/* both are only advice: with the first, the kernel takes little more than the client has acknowledged */
-	(void)setsockopt(bufferevent_getfd(c->bev), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &ahead, sizeof(ahead));
+	http_transport_stay_close(c, 2 * PIECE_BYTES);
 	(void)posix_fadvise(fd, (off_t)offset, (off_t)length, POSIX_FADV_SEQUENTIAL);
 }
 

@@ -3,12 +3,17 @@
  * outlet.c: an answer whose body comes as it is made, by somebody who can wait. Declared in http.h and connection.h.
  *
  * A piece goes to the socket at once, and what that does not take is copied into the bufferevent. Whoever makes the body asks
- * before each piece whether there is room (http_outlet_has_room), and if not, stops until on_room.
+ * before each piece whether there is room (http_outlet_has_room), and if not, stops until on_room: when less waits than
+ * ROOM_BELOW, not when nothing does, and with a kernel that takes little more than the client has acknowledged. Otherwise
+ * nothing would be taken from whoever makes the body for as long as a slow client needs for megabytes, which looks there as
+ * if nobody read.
  */
 #include "base/invariant.h"
 #include "http/connection.h"
 
-#define WAITING_MAX ((size_t)128 << 10)
+#define WAITING_MAX ((size_t)64 << 10)
+#define ROOM_BELOW ((size_t)32 << 10)
+#define KERNEL_AHEAD (64 << 10)
 
 static struct http_connection *connection_of(struct http_outlet *outlet)
 {
@@ -28,8 +33,11 @@ struct http_outlet *http_reply_outlet(struct http_request *request, int status, 
 
 	http_stats_count(request, status, length == HTTP_LENGTH_UNKNOWN ? 0 : length);
 	bool sent = !c->server->head.failed && http_send(c, head, NULL);
-	if (sent && has_body)
+	if (sent && has_body) {
 		c->outlet = (struct http_outlet){ .is_open = true, .left = length, .calls = *calls, .arg = arg };
+		http_transport_stay_close(c, KERNEL_AHEAD);
+		bufferevent_setwatermark(c->bev, EV_WRITE, ROOM_BELOW, 0);
+	}
 	http_request_release(request);
 	if (!sent)
 		http_connection_set_state(c, HTTP_STATE_CLOSED);
@@ -46,6 +54,13 @@ bool http_outlet_has_room(struct http_outlet *outlet)
 {
 	outlet->wants_room = waiting(connection_of(outlet)) >= WAITING_MAX;
 	return !outlet->wants_room;
+}
+
+/* There is no more to come: from now on, the connection waits until all is sent. */
+static void shut(struct http_outlet *outlet)
+{
+	outlet->is_open = false;
+	bufferevent_setwatermark(connection_of(outlet)->bev, EV_WRITE, 0, 0);
 }
 
 /* The connection is freed in the next turn, as the caller may be in the midst of things. */
@@ -67,9 +82,9 @@ void http_outlet_add(struct http_outlet *outlet, struct str piece)
 		return;
 	if (outlet->left != HTTP_LENGTH_UNKNOWN)
 		outlet->left -= piece.len;
-	c->since_us = c->server->clock_us;
 	if (!http_send(c, piece, NULL))
 		break_off(outlet);
+	http_connection_note_sending(c);
 }
 
 void http_outlet_end(struct http_outlet *outlet)
@@ -80,20 +95,20 @@ void http_outlet_end(struct http_outlet *outlet)
 		http_outlet_fail(outlet);
 		return;
 	}
-	outlet->is_open = false;
+	shut(outlet);
 	if (!c->running)
 		http_connection_run_later(c);
 }
 
 void http_outlet_fail(struct http_outlet *outlet)
 {
-	outlet->is_open = false;
+	shut(outlet);
 	break_off(outlet);
 }
 
 void http_outlet_step(struct http_connection *c)
 {
-	if (!c->outlet.wants_room)
+	if (!c->outlet.wants_room || waiting(c) > ROOM_BELOW)
 		return;
 	c->outlet.wants_room = false;
 	c->outlet.calls.on_room(c->outlet.arg);

@@ -13,6 +13,8 @@
 
 #include <errno.h>
 #include <event2/bufferevent_ssl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -92,6 +94,11 @@ ssize_t http_transport_send(struct http_connection *c, struct str head, struct s
 		return tls_send(c, head, body);
 	sent = sendmsg(bufferevent_getfd(c->bev), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	return sent < 0 && is_for_now(errno) ? 0 : sent;
+}
+
+void http_transport_stay_close(struct http_connection *c, int ahead)
+{
+	(void)setsockopt(bufferevent_getfd(c->bev), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &ahead, sizeof(ahead));
 }
 
 bool http_transport_keep_sending(struct http_connection *c)

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/network.h"
 #include "base/task.h"
@@ -24,6 +26,12 @@
 #define TURNS_MAX 20000
 #define LARGE ((size_t)32 << 20)      /* more than all buffers on the way */
 #define ON_THE_WAY ((size_t)24 << 20) /* that kernel and daemons hold at most */
+
+/* A slow reader: 400 KB/s. */
+#define SLOW_BYTES 8192
+#define SLOW_PAUSE_US 20000
+#define SLOW_TIMEOUT "500ms"
+#define SLOW_US (4 * CLOCK_US_PER_SECOND)
 
 static const uint8_t key[HTTP_RELAY_KEY_BYTES] = "a key that both of them have ...";
 static struct event_base *base;
@@ -433,6 +441,71 @@ START_TEST(an_answer_waits_for_who_reads_it)
 }
 END_TEST
 
+static void set_timeout(const char *value)
+{
+	struct error err;
+
+	ck_assert_msg(config_set(&config, "write_timeout", value, &err) == 0, "%s", err.message);
+}
+
+/* Reads from the body at *at on, at most `most` bytes; false at the end of the connection. */
+static bool read_some(int fd, size_t *at, size_t most)
+{
+	static char piece[65536];
+	ssize_t got = recv(fd, piece, most < sizeof(piece) ? most : sizeof(piece), MSG_DONTWAIT);
+
+	if (got == 0 || (got < 0 && errno != EAGAIN))
+		return false;
+	for (ssize_t i = 0; i < got; i++)
+		if (piece[i] != (char)('a' + (*at + (size_t)i) % 26))
+			ck_abort_msg("byte %zu is %d", *at + (size_t)i, piece[i]);
+	*at += got > 0 ? (size_t)got : 0;
+	return true;
+}
+
+static void read_head(int fd)
+{
+	char last[4] = "";
+
+	for (int i = 0; i < TURNS_MAX && memcmp(last, "\r\n\r\n", 4) != 0; i++) {
+		char byte;
+
+		if (recv(fd, &byte, 1, MSG_DONTWAIT) == 1) {
+			memmove(last, last + 1, 3);
+			last[3] = byte;
+		} else {
+			turn();
+			usleep(200);
+		}
+	}
+	ck_assert_int_eq(memcmp(last, "\r\n\r\n", 4), 0);
+}
+
+/* Each read is far below what the timeout gives for it, and all that wait for the reader see it. */
+START_TEST(who_reads_slowly_but_steadily_gets_it_all)
+{
+	size_t at = 0;
+	int fd = client_connect();
+
+	set_timeout(SLOW_TIMEOUT);
+	dprintf(fd, "GET /large HTTP/1.1\r\n" LAST);
+	read_head(fd);
+	for (int64_t end_us = clock_monotonic_us() + SLOW_US, next_us = 0; clock_monotonic_us() < end_us;) {
+		if (clock_monotonic_us() >= next_us) {
+			next_us = clock_monotonic_us() + SLOW_PAUSE_US;
+			ck_assert_msg(read_some(fd, &at, SLOW_BYTES), "cut off after %zu bytes", at);
+		}
+		turn();
+		usleep(200);
+	}
+	set_timeout("60s");
+	for (int i = 0; i < TURNS_MAX * 10 && read_some(fd, &at, LARGE); i++)
+		turn();
+	ck_assert_uint_eq(at, LARGE);
+	close(fd);
+}
+END_TEST
+
 START_TEST(an_answer_without_a_length_ends_with_the_connection)
 {
 	char *answer = client_ask("GET /endless HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -658,6 +731,7 @@ Suite *suite_forward(void)
 	tcase_add_test(tests, chunks_come_through_as_a_body);
 	tcase_add_test(tests, a_body_waits_for_who_takes_it);
 	tcase_add_test(tests, an_answer_waits_for_who_reads_it);
+	tcase_add_test(tests, who_reads_slowly_but_steadily_gets_it_all);
 	tcase_add_test(tests, an_answer_without_a_length_ends_with_the_connection);
 	tcase_add_test(tests, an_early_answer_ends_the_body);
 	tcase_add_test(tests, the_far_one_hears_that_the_client_has_gone);
