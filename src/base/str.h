@@ -113,4 +113,19 @@ static inline bool str_next(struct str *list, char separator, struct str *word)
 	return true;
 }
 
+/* Is it, in any case, one of a list with commas? */
+static inline bool str_is_listed_nocase(struct str name, struct str list)
+{
+	while (list.len > 0) {
+		const char *comma = memchr(list.p, ',', list.len);
+		size_t len = comma ? (size_t)(comma - list.p) : list.len;
+
+		if (str_equal_nocase(name, str_trim((struct str){ list.p, len })))
+			return true;
+		len += comma != NULL;
+		list = (struct str){ list.p + len, list.len - len };
+	}
+	return false;
+}
+
 #endif

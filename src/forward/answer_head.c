@@ -113,17 +113,37 @@ bool answer_head_take(struct answer_head *head, struct str line)
 	return !head->lines.failed && !head->type.failed;
 }
 
+/* Cuts the next field off the lines; false after the last one. */
+static bool next_field(struct str *lines, struct str *name, struct str *value)
+{
+	const char *end = lines->len > 0 ? memchr(lines->p, '\n', lines->len) : NULL;
+
+	if (!end)
+		return false;
+	struct str line = { lines->p, (size_t)(end - lines->p) };
+
+	*lines = (struct str){ end + 1, lines->len - line.len - 1 };
+	return split(line, name, value);
+}
+
+/* Does a Connection field name it? */
+static bool is_named_in_connection(const struct answer_head *head, struct str wanted)
+{
+	struct str rest = buf_str(&head->lines), name, value;
+
+	while (next_field(&rest, &name, &value))
+		if (str_equal_nocase(name, STR_LITERAL("Connection")) && str_is_listed_nocase(wanted, value))
+			return true;
+	return false;
+}
+
 void answer_head_pass_on(const struct answer_head *head, struct http_request *request)
 {
-	struct str rest = buf_str(&head->lines), line, name, value;
+	struct str rest = buf_str(&head->lines), name, value;
 	struct buf name_text = { 0 }, value_text = { 0 };
 
-	while (rest.len > 0) {
-		const char *end = memchr(rest.p, '\n', rest.len);
-
-		line = (struct str){ rest.p, (size_t)(end - rest.p) };
-		rest = (struct str){ end + 1, rest.len - line.len - 1 };
-		if (!split(line, &name, &value) || answer_head_is_of_connection(name) || is_written_anyway(name))
+	while (next_field(&rest, &name, &value)) {
+		if (answer_head_is_of_connection(name) || is_written_anyway(name) || is_named_in_connection(head, name))
 			continue;
 		buf_clear(&name_text);
 		buf_add_str(&name_text, name);

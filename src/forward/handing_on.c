@@ -17,7 +17,8 @@
 #include "base/log.h"
 #include "forward/forwarder_private.h"
 
-#define SILENCE_MS 10000 /* of the other one's kernel, after which it is taken for gone */
+#define SILENCE_MS \
+	60000 /* of the other one's kernel, or of a body that it takes nothing of: then it is taken for gone */
 #define SILENCE_ASK_SECONDS 3L
 
 /* --- its life --- */
@@ -171,10 +172,11 @@ static void on_room(void *arg)
 	let_go_on(forward, forward->upload_waits ? CURLPAUSE_SEND : CURLPAUSE_CONT);
 }
 
-/* After an answer that has come before all of the request was sent, libcurl would wait for the rest. */
+/* After an answer that has come before all of the request was sent, libcurl would wait for the rest; and after one to HEAD that
+ * had a body, for that of the answer. */
 static void end_if_complete(struct forward *forward)
 {
-	if (forward->left == 0 && forward->has_body && !forward->body_has_ended)
+	if (forward->left == 0 && forward->has_body && (!forward->body_has_ended || !forward->outlet))
 		event_active(forward->end, EV_TIMEOUT, 0);
 }
 
@@ -246,7 +248,8 @@ static bool add_fields(struct forward *forward, struct buf *line)
 	bool has_accept = false;
 
 	for (size_t i = 0; http_request_field(forward->request, i, &name, &value); i++) {
-		if (answer_head_is_of_connection(name) || is_written_by_libcurl(name))
+		if (answer_head_is_of_connection(name) || is_written_by_libcurl(name) ||
+		    http_request_is_of_connection(forward->request, name))
 			continue;
 		has_accept |= str_equal_nocase(name, STR_LITERAL("Accept"));
 		buf_clear(line);
@@ -275,8 +278,9 @@ static bool add_headers(struct forward *forward)
 	return done;
 }
 
-/* A host that is gone, or cut off, does not answer to what was sent, nor to being asked whether it is there. And the other
- * one is to hear at once that nobody waits any more: the mere end of a connection could be of a client that still reads. */
+/* A host that is gone, or cut off, does not answer to what was sent, nor to being asked whether it is there. The same is
+ * counted while the other one takes nothing of a body, so it is longer than it can be held up and still hold the catalog.
+ * And it is to hear at once that nobody waits any more: the mere end of a connection could be of a client that still reads. */
 static int on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
 	static const int silence_ms = SILENCE_MS;
@@ -290,6 +294,18 @@ static int on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 	return CURL_SOCKOPT_OK;
 }
 
+/* libcurl sends a request again when a kept connection ends without a byte of an answer, unless part of a body has gone out.
+ * One that may change something is then not known not to have been done, so it gets a connection of its own. */
+static bool may_be_repeated(const struct http_request *request)
+{
+	static const char *const methods[] = { "GET", "HEAD", "OPTIONS" };
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (str_is(http_request_method(request), methods[i]))
+			return true;
+	return false;
+}
+
 static void set_method(const struct forward *forward, const char *method)
 {
 	uint64_t length = http_request_length(forward->request);
@@ -301,6 +317,8 @@ static void set_method(const struct forward *forward, const char *method)
 	} else if (http_request_is_head(forward->request)) {
 		curl_easy_setopt(forward->easy, CURLOPT_NOBODY, 1L);
 	}
+	if (!forward->has_body && !may_be_repeated(forward->request))
+		curl_easy_setopt(forward->easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(forward->easy, CURLOPT_CUSTOMREQUEST, method);
 }
 

@@ -36,21 +36,6 @@ static bool is_address(struct str name)
 	return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
 }
 
-/* One of the names of a list with commas. */
-static bool is_listed(struct str name, struct str rest)
-{
-	while (rest.len > 0) {
-		const char *comma = memchr(rest.p, ',', rest.len);
-		size_t len = comma ? (size_t)(comma - rest.p) : rest.len;
-
-		if (str_equal_nocase(name, str_trim((struct str){ rest.p, len })))
-			return true;
-		len += comma != NULL;
-		rest = (struct str){ rest.p + len, rest.len - len };
-	}
-	return false;
-}
-
 bool http_request_host_is_own(const struct http_request *request, const char *hosts)
 {
 	struct str host = http_request_header(request, "Host"), name = name_of(host);
@@ -58,7 +43,7 @@ bool http_request_host_is_own(const struct http_request *request, const char *ho
 	/* With TLS the browser has seen a certificate with this name. HTTP/1.0 may do without a Host; no browser does. */
 	return http_request_is_tls(request) || host.len == 0 ||
 	       (name.len > 0 && (is_address(name) || str_equal_nocase(name, STR_LITERAL("localhost")) ||
-	                         is_listed(name, str_from(hosts))));
+	                         str_is_listed_nocase(name, str_from(hosts))));
 }
 
 bool http_request_is_on_loopback(const struct http_request *request)

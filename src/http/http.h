@@ -228,6 +228,9 @@ struct str http_request_method(const struct http_request *request);
 /* The field of the head at a place, counted from 0; false after the last one. */
 bool http_request_field(const struct http_request *request, size_t at, struct str *name, struct str *value);
 
+/* Has the client said that a field of that name is for its connection alone (RFC 9110, 7.6.1)? */
+bool http_request_is_of_connection(const struct http_request *request, struct str name);
+
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
 /* Of the body, as it was sent; HTTP_LENGTH_UNKNOWN if it comes in chunks. */
 uint64_t http_request_length(const struct http_request *request);

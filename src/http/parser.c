@@ -94,6 +94,15 @@ struct str http_head_field(const struct http_head *head, const char *name)
 	return (struct str){ NULL, 0 };
 }
 
+bool http_head_is_of_connection(const struct http_head *head, struct str name)
+{
+	for (size_t i = 0; i < head->fields_count; i++)
+		if (str_equal_nocase(head->fields[i].name, STR_LITERAL("Connection")) &&
+		    str_is_listed_nocase(name, head->fields[i].value))
+			return true;
+	return false;
+}
+
 /* --- where the head ends --- */
 
 static enum http_scan scan_over_limit(const struct http_head_scan *scan, size_t limit, struct http_fault *fault)
@@ -297,17 +306,6 @@ static void cut_element(struct str *list, struct str *element)
 	*element = str_trim(*element);
 }
 
-/* The next element that is not empty. */
-static bool next_element(struct str *list, struct str *element)
-{
-	while (list->len > 0) {
-		cut_element(list, element);
-		if (element->len > 0)
-			return true;
-	}
-	return false;
-}
-
 static int see_transfer_encoding(struct http_head *head, struct framing *framing, struct str value,
                                  struct http_fault *fault)
 {
@@ -331,13 +329,9 @@ static int see_transfer_encoding(struct http_head *head, struct framing *framing
 
 static int see_connection(struct http_head *head, struct framing *framing, struct str value, struct http_fault *fault)
 {
-	struct str option;
-
 	(void)head;
 	(void)fault;
-	while (next_element(&value, &option))
-		if (str_equal_nocase(option, STR_LITERAL("close")))
-			framing->close = true;
+	framing->close |= str_is_listed_nocase(STR_LITERAL("close"), value);
 	return 0;
 }
 

@@ -56,6 +56,9 @@ struct http_head {
 /* The first field of that name, in any case; p NULL if there is none. */
 struct str http_head_field(const struct http_head *head, const char *name);
 
+/* Does a Connection field name it: a field that is not to be handed on (RFC 9110, 7.6.1)? */
+bool http_head_is_of_connection(const struct http_head *head, struct str name);
+
 /* The state of a search for the end of a head; zero it before each request. */
 struct http_head_scan {
 	size_t skipped;  /* empty lines before the request line */

@@ -6,7 +6,7 @@
  *	Cdrd-Forwarded: base64url( envelope )                                        base/envelope.h
  *	plaintext = version (1) || is_https (1) || time (8, microseconds) || length of the address (1) || address (16)
  *	            || length (2) || host || length (2) || name of the client's certificate      integers little-endian
- *	context = "forwarded" LF method LF path and query LF Authorization
+ *	context = "forwarded" LF method LF path and query LF Authorization, if that is handed on
  *
  * So whoever has seen one can use it for nothing but the same request with the same credentials, and not for long.
  */
@@ -35,7 +35,8 @@ static void write_context(struct buf *out, const struct http_head *head)
 		buf_add_char(out, '?');
 	buf_add_str(out, head->query);
 	buf_add_char(out, '\n');
-	buf_add_str(out, http_head_field(head, "Authorization"));
+	if (!http_head_is_of_connection(head, STR_LITERAL("Authorization")))
+		buf_add_str(out, http_head_field(head, "Authorization"));
 }
 
 static void add_number(struct buf *out, uint64_t number, size_t bytes)

@@ -112,6 +112,11 @@ bool http_request_field(const struct http_request *request, size_t at, struct st
 	return true;
 }
 
+bool http_request_is_of_connection(const struct http_request *request, struct str name)
+{
+	return http_head_is_of_connection(&request->head, name);
+}
+
 uint64_t http_request_length(const struct http_request *request)
 {
 	return request->head.chunked ? HTTP_LENGTH_UNKNOWN : request->head.content_length;

@@ -7,7 +7,10 @@
 #include <check.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <event2/listener.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +50,8 @@ static bool body_has_ended, is_aborted;
 static bool holds_bodies; /* it does not take them */
 static char seen_ip[IP_TEXT_LEN];
 static bool seen_https;
+static char seen_url[256];
+static bool seen_hop, seen_end_to_end;
 static struct http_outlet *outlet;
 static size_t sent_bytes;
 static const char *role; /* that it says it has */
@@ -91,6 +96,9 @@ static void on_body_end(void *arg)
 	buf_addf(&body, "%zu", body_bytes);
 	http_reply_header(asked, "Set-Cookie", "a=b");
 	http_reply_header(asked, "X-Empty", "");
+	http_reply_header(asked, "Connection", "x-hop, X-Hop-Too");
+	http_reply_header(asked, "X-Hop", "1");
+	http_reply_header(asked, "X-Hop-Too", "1");
 	http_reply(asked, 202, "text/plain", &body);
 	asked = NULL;
 }
@@ -104,9 +112,16 @@ static void on_abort(void *arg)
 
 static void take(struct http_request *request)
 {
+	struct buf url = { 0 };
+
 	asked = request;
 	ip_format(seen_ip, http_request_ip(request));
 	seen_https = http_request_is_tls(request);
+	seen_hop = http_request_header(request, "X-Hop").p || http_request_header(request, "X-Hop-Too").p;
+	seen_end_to_end = http_request_header(request, "X-End-To-End").p;
+	http_request_url(request, &url);
+	snprintf(seen_url, sizeof(seen_url), "%s", buf_cstr(&url));
+	buf_free(&url);
 }
 
 static void handle_body(struct http_request *request, void *app)
@@ -333,6 +348,24 @@ static void client_send(int fd, size_t *at, size_t size)
 	}
 }
 
+static void read_head(int fd)
+{
+	char last[4] = "";
+
+	for (int i = 0; i < TURNS_MAX && memcmp(last, "\r\n\r\n", 4) != 0; i++) {
+		char byte;
+
+		if (recv(fd, &byte, 1, MSG_DONTWAIT) == 1) {
+			memmove(last, last + 1, 3);
+			last[3] = byte;
+		} else {
+			turn();
+			usleep(200);
+		}
+	}
+	ck_assert_int_eq(memcmp(last, "\r\n\r\n", 4), 0);
+}
+
 #define LAST "Host: h\r\nConnection: close\r\n\r\n"
 
 static void expect_status(const char *answer, const char *status)
@@ -370,6 +403,149 @@ START_TEST(a_request_and_its_answer_go_through)
 	ck_assert_str_eq(seen_ip, "127.0.0.1");
 	ck_assert(!seen_https);
 	free(answer);
+}
+END_TEST
+
+START_TEST(fields_of_the_connection_are_not_handed_on)
+{
+	char *answer =
+		client_ask("POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nX-Hop: 1\r\nX-End-To-End: 1\r\n"
+	                   "x-hop-too: 1\r\nAuthorization: Basic x\r\nConnection: X-Hop, authorization\r\n"
+	                   "Connection: X-Hop-Too,close\r\n\r\na");
+
+	expect_status(answer, "202");
+	ck_assert(!seen_hop && seen_end_to_end);
+	ck_assert_msg(!strcasestr(answer, "x-hop") && strstr(answer, "X-Empty: \r\n"), "%s", answer);
+	free(answer);
+}
+END_TEST
+
+START_TEST(an_answer_to_head_ends_the_request_though_it_had_a_body)
+{
+	static const char request[] = "HEAD /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc";
+	int fd = client_connect();
+	struct http_stats stats;
+
+	for (int i = 0; i < 20; i++) {
+		ck_assert_int_eq(write(fd, request, sizeof(request) - 1), sizeof(request) - 1);
+		read_head(fd);
+	}
+	for (int i = 0; i < 100; i++)
+		turn();
+	http_server_stats(far, &stats);
+	ck_assert_uint_le(stats.connections, 2); /* of which one may be looking whether it is reached */
+	close(fd);
+}
+END_TEST
+
+/* --- one that answers the first request of each connection, and ends the connection at the second one --- */
+
+static struct {
+	struct evconnlistener *listener;
+	size_t connections, gets, others;
+} fickle;
+
+static void fickle_end(struct bufferevent *bev, void *has_answered)
+{
+	bufferevent_free(bev);
+	free(has_answered);
+	fickle.connections--;
+}
+
+static void fickle_read(struct bufferevent *bev, void *arg)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	struct evbuffer *input = bufferevent_get_input(bev);
+	bool *has_answered = arg;
+
+	while (true) {
+		size_t len;
+		char *line = evbuffer_readln(input, &len, EVBUFFER_EOL_CRLF);
+
+		if (!line)
+			return;
+		fickle.gets += strncmp(line, "GET /it ", 8) == 0;
+		fickle.others += strstr(line, " /it ") && strncmp(line, "GET ", 4) != 0;
+		free(line);
+		if (len > 0)
+			continue;
+		if (*has_answered) {
+			fickle_end(bev, has_answered);
+			return;
+		}
+		*has_answered = true;
+		evbuffer_drain(input, evbuffer_get_length(input));
+		bufferevent_write(bev, answer, sizeof(answer) - 1);
+	}
+}
+
+static void fickle_ended(struct bufferevent *bev, short what, void *arg)
+{
+	(void)what;
+	fickle_end(bev, arg);
+}
+
+static void fickle_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
+                          void *arg)
+{
+	struct bufferevent *bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	bool *has_answered = calloc(1, sizeof(*has_answered));
+
+	(void)listener;
+	(void)from;
+	(void)len;
+	(void)arg;
+	ck_assert(bev && has_answered);
+	bufferevent_setcb(bev, fickle_read, NULL, fickle_ended, has_answered);
+	bufferevent_enable(bev, EV_READ);
+	fickle.connections++;
+}
+
+static void lead_to_fickle(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+	char url[64];
+	struct error err;
+
+	fickle.gets = fickle.others = 0;
+	fickle.listener = evconnlistener_new_bind(base, fickle_accept, NULL, LEV_OPT_CLOSE_ON_FREE, 16,
+	                                          (struct sockaddr *)&address, sizeof(address));
+	ck_assert_ptr_nonnull(fickle.listener);
+	ck_assert_int_eq(getsockname(evconnlistener_get_fd(fickle.listener), (struct sockaddr *)&address, &len), 0);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(address.sin_port));
+	ck_assert_msg(forwarder_lead_to(forwarder, "fickle", url, &err) == 0, "%s", err.message);
+}
+
+START_TEST(what_may_change_something_is_not_repeated)
+{
+	static const struct {
+		const char *request, *status;
+	} asked_of_it[] = {
+		{ "POST /it HTTP/1.1\r\n" LAST, "200" },
+		{ "DELETE /it HTTP/1.1\r\n" LAST, "200" },
+		{ "POST /it HTTP/1.1\r\nContent-Length: 3\r\n" LAST "abc", "503" },
+	};
+
+	lead_to_fickle();
+	for (size_t i = 0; i < sizeof(asked_of_it) / sizeof(asked_of_it[0]); i++) {
+		size_t others = fickle.others;
+		char *answer = client_ask("GET /it HTTP/1.1\r\n" LAST);
+
+		expect_status(answer, "200");
+		free(answer);
+		answer = client_ask(asked_of_it[i].request);
+		expect_status(answer, asked_of_it[i].status);
+		free(answer);
+		ck_assert_msg(fickle.others == others + 1, "%zu times: %s", fickle.others - others,
+		              asked_of_it[i].request);
+	}
+	forwarder_free(forwarder);
+	forwarder = NULL;
+	for (int i = 0; i < TURNS_MAX && fickle.connections > 0; i++)
+		turn();
+	ck_assert_uint_eq(fickle.connections, 0);
+	evconnlistener_free(fickle.listener);
 }
 END_TEST
 
@@ -461,24 +637,6 @@ static bool read_some(int fd, size_t *at, size_t most)
 			ck_abort_msg("byte %zu is %d", *at + (size_t)i, piece[i]);
 	*at += got > 0 ? (size_t)got : 0;
 	return true;
-}
-
-static void read_head(int fd)
-{
-	char last[4] = "";
-
-	for (int i = 0; i < TURNS_MAX && memcmp(last, "\r\n\r\n", 4) != 0; i++) {
-		char byte;
-
-		if (recv(fd, &byte, 1, MSG_DONTWAIT) == 1) {
-			memmove(last, last + 1, 3);
-			last[3] = byte;
-		} else {
-			turn();
-			usleep(200);
-		}
-	}
-	ck_assert_int_eq(memcmp(last, "\r\n\r\n", 4), 0);
 }
 
 /* Each read is far below what the timeout gives for it, and all that wait for the reader see it. */
@@ -727,6 +885,9 @@ Suite *suite_forward(void)
 	tcase_set_timeout(tests, 20);
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_test(tests, a_request_and_its_answer_go_through);
+	tcase_add_test(tests, fields_of_the_connection_are_not_handed_on);
+	tcase_add_test(tests, an_answer_to_head_ends_the_request_though_it_had_a_body);
+	tcase_add_test(tests, what_may_change_something_is_not_repeated);
 	tcase_add_test(tests, what_the_near_one_knows_itself_it_answers);
 	tcase_add_test(tests, chunks_come_through_as_a_body);
 	tcase_add_test(tests, a_body_waits_for_who_takes_it);
