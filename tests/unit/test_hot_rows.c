@@ -662,6 +662,65 @@ START_TEST(of_more_rows_than_may_be_hot_those_of_days_at_rest_are_sealed_whole)
 }
 END_TEST
 
+/* Makes the first hot row of the day one that cannot be read. */
+static void damage_first_row(void)
+{
+	struct day *day = store_day(f.store, DAY, false, &err);
+	MDB_txn *txn = day ? env_write(&day->env, &err) : NULL;
+	MDB_val key, val = env_val("?", 1);
+	MDB_cursor *cursor;
+
+	expect(txn, "%s", err.message);
+	ck_assert_int_eq(mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor), 0);
+	ck_assert_int_eq(mdb_cursor_get(cursor, &key, NULL, MDB_FIRST), 0);
+	ck_assert_int_eq(mdb_cursor_put(cursor, &key, &val, MDB_CURRENT), 0);
+	mdb_cursor_close(cursor);
+	ASSERT_OK(env_commit(&day->env, &err));
+}
+
+/* As after blocks that were not stored as they could not be read back. */
+static void let_all_wait(void)
+{
+	const struct hot *hot = &store_day(f.store, DAY, false, &err)->hot;
+
+	for (size_t i = 0; i < hot->partitions_cap; i++)
+		hot->partitions[i].wait_us = INT64_MAX;
+}
+
+/* As maintenance goes on after jobs that have failed. */
+static void maintain_damaged(void)
+{
+	bool more, dirty;
+
+	for (int i = 0; i < 300; i++) {
+		if (store_maintain(f.store, INT64_MAX, &more, &dirty, &err) != 0)
+			ck_assert_int_eq(err.code, ERROR_CORRUPT);
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+}
+
+/* 0: it is damaged, and left alone; 1: all that is left of it waits. */
+START_TEST(day_at_rest_that_cannot_be_sealed_keeps_no_other_from_it)
+{
+	f.options.seal_rows = 10;
+	fixture_restart(&f);
+	put_many(0, ACCOUNTS);
+	for (uint32_t i = ACCOUNTS; i < ACCOUNTS * 9; i++)
+		put_one(i, clock_day_start_us(DAY + 1) + i);
+	commit();
+	if (_i == 0)
+		damage_first_row();
+	else
+		let_all_wait();
+	set_rested(DAY, true);
+	set_rested(DAY + 1, false);
+	maintain_damaged();
+	expect(hot_rows_of(DAY) >= ACCOUNTS, "%llu are left", (unsigned long long)hot_rows_of(DAY));
+	expect(hot_rows_of(DAY) + hot_rows_of(DAY + 1) <= 320, "%llu hot rows",
+	       (unsigned long long)hot_rows_of(DAY + 1));
+}
+END_TEST
+
 START_TEST(more_rows_than_may_be_hot_are_sealed_before_their_time)
 {
 	struct store_day_stats stats;
@@ -894,22 +953,6 @@ END_TEST
 
 /* --- damage --- */
 
-/* Makes the first hot row of the day one that cannot be read. */
-static void damage_first_row(void)
-{
-	struct day *day = store_day(f.store, DAY, false, &err);
-	MDB_txn *txn = day ? env_write(&day->env, &err) : NULL;
-	MDB_val key, val = env_val("?", 1);
-	MDB_cursor *cursor;
-
-	expect(txn, "%s", err.message);
-	ck_assert_int_eq(mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor), 0);
-	ck_assert_int_eq(mdb_cursor_get(cursor, &key, NULL, MDB_FIRST), 0);
-	ck_assert_int_eq(mdb_cursor_put(cursor, &key, &val, MDB_CURRENT), 0);
-	mdb_cursor_close(cursor);
-	ASSERT_OK(env_commit(&day->env, &err));
-}
-
 static bool count_record(void *arg, const struct scan_row *row)
 {
 	(void)row;
@@ -986,6 +1029,7 @@ Suite *suite_hot_rows(void)
 	tcase_add_test(stored, a_number_is_erased_from_dead_rows_too);
 	tcase_add_test(stored, a_purged_account_leaves_no_dead_rows);
 	tcase_add_test(stored, more_rows_than_may_be_hot_are_sealed_before_their_time);
+	tcase_add_loop_test(stored, day_at_rest_that_cannot_be_sealed_keeps_no_other_from_it, 0, 2);
 	tcase_add_test(stored, of_more_rows_than_may_be_hot_those_of_days_at_rest_are_sealed_whole);
 	tcase_add_test(stored, sealing_goes_on_where_the_largest_partitions_were_too_few);
 	tcase_add_test(stored, the_log_is_dropped_whole_where_all_of_it_is_sealed);

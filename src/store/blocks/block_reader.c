@@ -180,7 +180,7 @@ static struct row_key key_of(const struct block_reader *reader, int32_t day, con
 }
 
 /* Takes a row from the cache in place of its block, whose head is not checked: one that differs has other keys. Otherwise
- * the reader has what it had. */
+ * the reader has what it had, or, when out of memory for the row's line, no block. */
 static bool recall_row(struct block_reader *reader, const struct day *day, const struct catalog_product *product,
                        struct str value, uint32_t row)
 {

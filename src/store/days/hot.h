@@ -120,9 +120,10 @@ struct hot {
 	size_t due_at;               /* the one that is sealed next */
 	bool due_all;                /* they are gathered, and are being sealed */
 	int64_t oldest_us;           /* no row is older; 0 where there are none */
-	uint32_t
-		rows_large; /* partitions with as many rows have a quarter of all, or had in the last round; 0: not known */
-	bool grown;         /* since the round began, a partition has reached a number of rows that is worth a look */
+	/* Partitions with as many rows have a quarter of all, or had in the last round; 0: not known. */
+	uint32_t rows_large;
+	bool all_wait; /* the last round of a day at rest found none to seal: those left cannot be sealed for a while */
+	bool grown;    /* since the round began, a partition has reached a number of rows that is worth a look */
 	struct error damage; /* why */
 };
 

@@ -33,7 +33,13 @@ static bool has_rested(const struct store *store, const struct day *day)
 	return !day->has_puts && day->put_us <= store->put_us - SHED_REST_US;
 }
 
-/* The rows that are hot; and whether a day has some that nothing is put into. */
+/* Has the day rows that nothing is put to, and that can be sealed? Not where it is damaged: those stay. */
+static bool has_rows_at_rest(const struct store *store, const struct day *day)
+{
+	return day->hot.rows > 0 && has_rested(store, day) && !day->swept && !day->hot.all_wait;
+}
+
+/* The rows that are hot; and whether a day has some at rest. */
 static uint64_t count_hot(const struct store *store, bool *rests)
 {
 	uint64_t rows = 0;
@@ -43,7 +49,7 @@ static uint64_t count_hot(const struct store *store, bool *rests)
 		const struct day *day = store->days[i];
 
 		rows += day->hot.rows;
-		*rests |= day->hot.rows > 0 && has_rested(store, day);
+		*rests |= has_rows_at_rest(store, day);
 	}
 	return rows;
 }
@@ -101,11 +107,13 @@ static bool may_have_due(const struct store *store, const struct seal *seal, con
 }
 
 /* True when another round is to follow at once: the store still sheds, and will not find the same again. */
-static bool end_round(const struct store *store, struct hot *hot)
+static bool end_round(const struct store *store, struct day *day)
 {
+	struct hot *hot = &day->hot;
 	uint32_t large_before = hot->rows_large;
 
 	hot->rows_large = find_large(&hot->round);
+	hot->all_wait = day->sheds && !hot->round.gave && !hot->round.look_again;
 	bool sheds_more = store->sheds && (hot->round.gave || hot->rows_large < large_before);
 	hot->oldest_us = hot->rows > 0 ? hot->round.oldest_us : 0;
 	hot->grown |= hot->round.look_again;
@@ -262,6 +270,6 @@ const struct hot_partition *seal_due_partition(const struct store *store, const 
 	/* The round ends when all that it has found has been given, and says so: other days have their turn. */
 	*again = round->looked < hot->partitions_cap || round->look_again;
 	if (round->looked >= hot->partitions_cap)
-		*again |= end_round(store, hot);
+		*again |= end_round(store, day);
 	return NULL;
 }
