@@ -206,3 +206,13 @@ def test_a_place_that_a_record_has_left_stays_left(daemon, servers):
     assert set(counts) == {20300}
     found += [record for page in pages for record in page["records"]]
     assert len(found) == len({record["message_id"] for record in found}) == 20300
+
+
+def test_a_server_that_refuses_is_told_of_without_the_number(daemon, servers):
+    account, database = daemon.new_account(), daemon.options["clickhouse_database"]
+    fill(daemon, account)
+    for change in ("DROP COLUMN f_forced_from", "ADD COLUMN f_forced_from Enum8('' = 0)"):
+        servers.server(1, 1).query(f"ALTER TABLE {database}.sms {change}")
+    with pytest.raises(harness.CtlError) as failure:
+        daemon.ctl("erase", "--account", account.id, "--number", PERSON)
+    assert "erased" in failure.value.stderr and PERSON not in failure.value.stderr, failure.value.stderr

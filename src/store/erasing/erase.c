@@ -317,13 +317,25 @@ static bool end_pass(struct erase *erase)
 	return false;
 }
 
+/* A server's message may repeat a statement, and goes into the log. */
+static void hide_number(const struct erase *erase, struct error *err)
+{
+	struct buf text = { 0 };
+
+	if (erase_from_text(erase, str_from(err->message), &text) > 0)
+		str_copy(err->message, sizeof(err->message), buf_cstr(&text) ? text.data : "erasing: out of memory");
+	buf_free(&text);
+}
+
 /* 1: no version in the cluster holds it any more; 0; -1. */
 static int step_cluster(struct erase *erase, int64_t deadline_us, bool *dirty, struct error *err)
 {
 	struct cluster_erase_state state;
 
-	if (cluster_erase_step(erase->cluster, deadline_us, &state, err) != 0)
+	if (cluster_erase_step(erase->cluster, deadline_us, &state, err) != 0) {
+		hide_number(erase, err);
 		return -1;
+	}
 	*dirty = state.dirty;
 	erase->waits = state.waits;
 	erase->cluster_pass = state.pass;
