@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/health.h"
 #include "base/clock.h"
@@ -28,37 +29,76 @@ struct relay {
 	bool has_ended; /* another server is in its place: nothing is forwarded any more */
 	bool has_key;
 	uint8_t key[HTTP_RELAY_KEY_BYTES];
-	char problem[320]; /* why it cannot be forwarded to whoever holds the catalog; "" */
+	char marks[SHARED_KEYS][SHARED_KEY_MARK_SIZE]; /* of the keys in data_dir, when they were last read; "" */
+	char problem[320];                             /* why it cannot be forwarded to whoever holds the catalog; "" */
+	char unfit[320];                               /* why it could not take the catalog; "" */
 };
 
 /* --- who holds the catalog --- */
 
-/* The key comes with the first start of the first front end, maybe after this one's. */
-static int load_key(struct relay *relay, struct error *err)
+/* The first of the keys that are shared is what requests are sealed with. */
+#define SEALS 0
+
+static int read_key(struct relay *relay, size_t i, struct error *err)
 {
-	if (relay->has_key)
+	const struct shared_key *row = &shared_keys[i];
+	uint8_t key[KEY_FILE_BYTES_MAX];
+
+	if (key_file_load(relay->config->data_dir, row->name, key, row->len, false, err) != 0)
+		return err->code != ERROR_NOT_FOUND ?
+		               -1 :
+		               error_set(err, ERROR_INVALID, "%s/%s is missing: copy it from another front end",
+		                         relay->config->data_dir, row->name);
+	if (i == SEALS)
+		memcpy(relay->key, key, sizeof(relay->key));
+	relay->has_key |= i == SEALS;
+	return meta_mark_key(relay->marks[i], row->name, key, row->len, err);
+}
+
+/* Is it the key that the others have? Those come with the first start of the first front end, maybe after this one's. What is
+ * missing, or another one, is read again each time, until it has been copied. */
+static int check_key(struct relay *relay, const struct shared_holder *holder, size_t i, struct error *err)
+{
+	const char *mark = holder->marks[i];
+
+	if (mark[0] ? strcmp(mark, relay->marks[i]) == 0 : i != SEALS || relay->has_key)
 		return 0;
-	if (key_file_load(relay->config->data_dir, "cursor.key", relay->key, sizeof(relay->key), false, err) != 0)
-		return error_set(err, ERROR_INVALID, "%s/cursor.key is missing: copy it from another front end",
-		                 relay->config->data_dir);
-	relay->has_key = true;
-	return 0;
+	if (read_key(relay, i, err) != 0)
+		return -1;
+	return !mark[0] || strcmp(mark, relay->marks[i]) == 0 ?
+	               0 :
+	               meta_refuse_key(relay->config->data_dir, shared_keys[i].name, err);
+}
+
+/* The result of what has failed with *err, or has not; what is new of it is logged. */
+static void note(char text[320], int result, const struct error *err)
+{
+	if (result != 0 && strncmp(text, err->message, 319) != 0)
+		log_error("forward", "%s", err->message);
+	snprintf(text, 320, "%s", result != 0 ? err->message : "");
+}
+
+static void check_other_keys(struct relay *relay, const struct shared_holder *holder)
+{
+	struct error err = { .code = ERROR_NONE };
+	int result = 0;
+
+	for (size_t i = 0; i < SHARED_KEYS && result == 0; i++)
+		if (i != SEALS)
+			result = check_key(relay, holder, i, &err);
+	note(relay->unfit, result, &err);
 }
 
 static void lead_to(struct relay *relay, const struct shared_holder *holder)
 {
 	struct error err = { .code = ERROR_NONE };
-	int result = load_key(relay, &err);
+	int result = check_key(relay, holder, SEALS, &err);
 
 	if (result == 0 && !holder->url[0])
 		result = error_set(&err, ERROR_INVALID, "the front end %.128s has no front_end_url", holder->name);
 	if (result == 0)
 		result = forwarder_lead_to(relay->forwarder, holder->name, holder->url, &err);
-	if (result != 0 && strncmp(relay->problem, err.message, sizeof(relay->problem) - 1) != 0)
-		log_error("forward", "%s", err.message);
-	relay->problem[0] = '\0';
-	if (result != 0)
-		snprintf(relay->problem, sizeof(relay->problem), "%s", err.message);
+	note(relay->problem, result, &err);
 	str_copy(relay->holder, sizeof(relay->holder), holder->name);
 }
 
@@ -77,6 +117,7 @@ static void on_told(void *arg, const struct shared_holder *holder)
 		relay->problem[0] = '\0';
 		lead_nowhere(relay);
 	}
+	check_other_keys(relay, holder);
 	relay->is_free = holder->is_free;
 	relay->may_try |= holder->is_free;
 	if (!holder->is_free)
@@ -99,7 +140,7 @@ static void on_healthz(struct http_request *request, void *app)
 	api_health_reply_alive(request);
 }
 
-/* What keeps requests from being forwarded; false if nothing does. */
+/* What keeps requests from being forwarded, or it from taking the catalog later; false if nothing does. */
 static bool find_reason(const struct relay *relay, char *why, size_t size)
 {
 	struct http_stats stats;
@@ -119,7 +160,10 @@ static bool find_reason(const struct relay *relay, char *why, size_t size)
 		                             "it is not known yet which front end holds the catalog");
 		return true;
 	}
-	return forwarder_is_cut_off(relay->forwarder, why, size);
+	if (forwarder_is_cut_off(relay->forwarder, why, size))
+		return true;
+	snprintf(why, size, "%s", relay->unfit);
+	return why[0] != '\0';
 }
 
 static void on_readyz(struct http_request *request, void *app)

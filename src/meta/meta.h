@@ -108,6 +108,13 @@ void meta_sync_at_start(struct meta *meta);
 /* Is the catalog in PostgreSQL, and other front ends' as well? */
 bool meta_is_shared(const struct meta *meta);
 
+/* By what a key is known in the catalog, which tells nothing of the key itself. ERROR_NOMEM. */
+#define SHARED_KEY_MARK_SIZE 33
+MUST_CHECK int meta_mark_key(char mark[SHARED_KEY_MARK_SIZE], const char *name, const uint8_t *key, size_t len,
+                             struct error *err);
+/* Fails with ERROR_INVALID: the key of this file has another mark. */
+MUST_CHECK int meta_refuse_key(const char *data_dir, const char *name, struct error *err);
+
 /* For a start: is this key, of a file in data_dir, the one that other front ends of the catalog have? ERROR_INVALID if it is
  * another one. The first one that is seen counts. 0 where the catalog is here. */
 MUST_CHECK int meta_check_key(struct meta *meta, const char *data_dir, const char *name, const uint8_t *key, size_t len,

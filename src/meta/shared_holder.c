@@ -10,6 +10,14 @@
 #include "base/clock.h"
 #include "meta/shared_catalog_private.h"
 
+/* Of META_DB_VALUES, by the name that it has there. */
+#define MARK_OF(name) "(SELECT value FROM cdrd_rows WHERE db = 'meta' AND key = 'key/" name "'::bytea)"
+#define KEY_1 "cursor.key"
+#define KEY_2 "destination.key"
+#define KEY_3 "erased.key"
+
+const struct shared_key shared_keys[SHARED_KEYS] = { { KEY_1, 32 }, { KEY_2, 32 }, { KEY_3, 16 } };
+
 #define ASK_EVERY_US (CLOCK_US_PER_SECOND / 2)
 
 struct shared_holder_watch {
@@ -25,11 +33,13 @@ static int take_holder(void *arg, const struct str *values, int count, struct er
 {
 	struct shared_holder_watch *watch = arg;
 
-	if (count != 3)
-		return error_set(err, ERROR_CORRUPT, "PostgreSQL: %d columns, 3 expected", count);
+	if (count != 3 + SHARED_KEYS)
+		return error_set(err, ERROR_CORRUPT, "PostgreSQL: %d columns, %d expected", count, 3 + SHARED_KEYS);
 	snprintf(watch->holder.name, sizeof(watch->holder.name), "%.*s", STR_ARGS(values[0]));
 	snprintf(watch->holder.url, sizeof(watch->holder.url), "%.*s", STR_ARGS(values[1]));
 	watch->holder.is_free = values[2].len == 1 && values[2].p[0] == 1;
+	for (size_t i = 0; i < SHARED_KEYS; i++)
+		snprintf(watch->holder.marks[i], sizeof(watch->holder.marks[i]), "%.*s", STR_ARGS(values[3 + i]));
 	watch->is_answered = true;
 	return 0;
 }
@@ -46,9 +56,9 @@ static void on_asked(void *arg, const struct error *err)
 static void on_ask(evutil_socket_t fd, short what, void *arg)
 {
 	struct shared_holder_watch *watch = arg;
-	struct postgresql_statement statement =
-		SHARED_STATEMENT("SELECT holder_name, holder_url, holder = '' OR holder_until < clock_timestamp() "
-	                         "FROM cdrd_catalog");
+	struct postgresql_statement statement = SHARED_STATEMENT(
+		"SELECT holder_name, holder_url, holder = '' OR holder_until < clock_timestamp(), " MARK_OF(
+			KEY_1) ", " MARK_OF(KEY_2) ", " MARK_OF(KEY_3) " FROM cdrd_catalog");
 
 	(void)fd;
 	(void)what;

@@ -5,11 +5,20 @@
 #ifndef CDRD_META_SHARED_HOLDER_H
 #define CDRD_META_SHARED_HOLDER_H
 
+#include "meta/meta.h"
 #include "meta/shared_catalog.h"
+
+/* Keys that front ends of a catalog have in common, in files of data_dir, and their marks there (meta_check_key). */
+#define SHARED_KEYS 3
+extern const struct shared_key {
+	const char *name;
+	size_t len;
+} shared_keys[SHARED_KEYS];
 
 struct shared_holder {
 	char name[SHARED_NAME_MAX], url[SHARED_URL_MAX]; /* of whoever holds it, or did so last */
 	bool is_free;                                    /* nobody holds it now */
+	char marks[SHARED_KEYS][SHARED_KEY_MARK_SIZE];   /* of the keys; "": not known yet */
 };
 
 struct shared_holder_watch;

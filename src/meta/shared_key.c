@@ -12,7 +12,9 @@
 
 #define MARK_BYTES 16 /* of a hash of the key: enough to know it by, and nothing to find it by */
 
-static int mark_key(char mark[2 * MARK_BYTES + 1], const char *name, const uint8_t *key, size_t len, struct error *err)
+_Static_assert(SHARED_KEY_MARK_SIZE == 2 * MARK_BYTES + 1, "in hexadecimal digits");
+
+int meta_mark_key(char mark[SHARED_KEY_MARK_SIZE], const char *name, const uint8_t *key, size_t len, struct error *err)
 {
 	uint8_t hash[EVP_MAX_MD_SIZE];
 	struct buf text = { 0 };
@@ -40,22 +42,26 @@ static int compare(struct change *change, struct str name, struct str mark, stru
 	return found == 0 ? 1 : -1;
 }
 
+int meta_refuse_key(const char *data_dir, const char *name, struct error *err)
+{
+	return error_set(err, ERROR_INVALID,
+	                 "%s/%s is not the key of the catalog's other front ends: copy it from one of them", data_dir,
+	                 name);
+}
+
 int meta_check_key(struct meta *meta, const char *data_dir, const char *name, const uint8_t *key, size_t len,
                    struct error *err)
 {
-	char mark[2 * MARK_BYTES + 1], value[64];
+	char mark[SHARED_KEY_MARK_SIZE], value[64];
 	struct change change;
 
 	if (!meta_is_shared(meta))
 		return 0;
 	snprintf(value, sizeof(value), "key/%s", name);
-	if (mark_key(mark, name, key, len, err) != 0 || change_begin(&change, meta, err) != 0)
+	if (meta_mark_key(mark, name, key, len, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	int same = compare(&change, str_from(value), str_from(mark), err);
 	if (change_end(&change, same < 0 ? -1 : 0, err) != 0)
 		return -1;
-	return same ? 0 :
-	              error_set(err, ERROR_INVALID,
-	                        "%s/%s is not the key of the catalog's other front ends: copy it from one of them",
-	                        data_dir, name);
+	return same ? 0 : meta_refuse_key(data_dir, name, err);
 }

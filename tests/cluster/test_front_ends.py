@@ -16,7 +16,7 @@ import pytest
 
 import harness
 import reporting
-from front_ends import (END, KEYS, PATIENCE, RANGE, REASON, START, ask_for_report, begin, cluster, front_end, is_ready, send, server, stored,
+from front_ends import (END, KEYS, PATIENCE, RANGE, REASON, START, ask_for_report, begin, cluster, copy_keys, front_end, is_ready, send, server, stored,
                         wait_for_report, wait_until_ready)
 from test_callbacks import LOCAL, receivers
 
@@ -421,6 +421,34 @@ def test_front_ends_reach_each_other_by_tls(reached, tmp_path):
     assert doubting.request("GET", "/v2/reports/products").status == 503
 
 
+def test_of_two_that_wait_one_takes_the_place_and_the_other_forwards_to_it(pair, reached):
+    holder, other = pair
+    third = begin_forwarding(reached(callback_allow=LOCAL))
+    account = holder.new_account()
+
+    def fail():
+        holder.kill9()
+        harness.wait_for(lambda: holds(other) + holds(third) == 1 and is_ready(other) and is_ready(third), PATIENCE)
+        begin_forwarding(holder)
+
+    run_through([holder, other, third], account, fail)
+    assert sorted(readiness(daemon)["role"] for daemon in (holder, other, third)) == ["forwards", "forwards", "holds"]
+
+
+def test_systemd_hears_that_the_catalog_is_copied(pair, reached, tmp_path, monkeypatch):
+    holder, other = pair
+    other.stop()
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(PATIENCE)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        begin_forwarding(other)
+        holder.kill9()
+        while not systemd.recv(4096).startswith(b"STATUS=Copies the catalog from PostgreSQL\nEXTEND_TIMEOUT_USEC="):
+            pass
+        assert systemd.recv(4096) == b"WATCHDOG=1"
+
+
 def test_front_end_that_is_told_to_reload_reads_its_settings_when_it_serves(pair):
     holder, other = pair
     other.process.send_signal(signal.SIGHUP)
@@ -455,6 +483,21 @@ def test_key_that_is_another_one_is_named(reached):
     with open(os.path.join(other.data_dir, KEYS[0]), "wb") as file:
         file.write(os.urandom(32))
     begin_in_vain(other, "cursor.key")
+
+
+@pytest.mark.parametrize("name, size", [("destination.key", 32), ("erased.key", 16)])
+def test_key_that_it_would_need_as_holder_is_named_and_may_be_copied(reached, name, size):
+    holder = begin(reached())
+    other = reached()
+    with open(os.path.join(other.data_dir, name), "wb") as file:
+        file.write(os.urandom(size))
+    with open(other.log_path, "ab") as log:
+        other.process = subprocess.Popen(other.command(), stderr=log, stdin=subprocess.DEVNULL)
+    harness.wait_for(lambda: name in json.dumps(readiness(other)), PATIENCE)
+    assert not is_ready(other)
+    assert other.request("GET", "/v2/reports/products").status == 401  # it forwards all the same
+    copy_keys(holder, other)
+    wait_until_ready(other)
 
 
 def test_url_that_leads_to_one_that_forwards_is_named(reached):
