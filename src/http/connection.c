@@ -53,7 +53,7 @@ static void begin_head(struct http_connection *c)
 	c->begun = false;
 	c->has_pass = false;
 	http_server_set_idle(c->server, c, true);
-	c->scan = (struct http_head_scan){ 0 };
+	c->scan = (struct http_head_scan){ .spare = c->server->relay_key ? HTTP_RELAY_BYTES : 0 };
 }
 
 /* RFC 9112, 9.6: closing at once while bytes are unread would have the kernel send a reset, which may overtake the
@@ -74,7 +74,7 @@ static void end_at_once(struct http_connection *c)
 static bool step_head(struct http_connection *c)
 {
 	struct evbuffer *input = bufferevent_get_input(c->bev);
-	size_t limit = (size_t)c->server->config->header_max;
+	size_t limit = (size_t)c->server->config->header_max, most = limit + c->scan.spare;
 	size_t len = http_connection_received(c);
 	struct http_fault fault;
 
@@ -88,10 +88,10 @@ static bool step_head(struct http_connection *c)
 		http_server_set_idle(c->server, c, false);
 		c->since_us = c->server->clock_us;
 	}
-	if (c->watermark < limit)
-		c->watermark = limit;
-	if (len > limit)
-		len = limit;
+	if (c->watermark < most)
+		c->watermark = most;
+	if (len > most)
+		len = most;
 	struct str data = { (const char *)evbuffer_pullup(input, (ev_ssize_t)len), len };
 	enum http_scan found = data.p ? http_head_end(&c->scan, data, limit, &fault) : HTTP_SCAN_MORE;
 

@@ -233,6 +233,8 @@ MUST_CHECK int http_relayed_apply(struct http_request *request, struct http_faul
 struct http_request *http_request_take(struct http_connection *connection);
 void http_request_release(struct http_request *request);
 void http_request_free_all(struct http_server *server);
+/* The host, and maybe port, by which the client has reached us, as links have it. */
+void http_request_add_host(const struct http_request *request, struct buf *out);
 
 /* access.c: what a log shows of a request's target: its path and, only with access_log_query, its query, which may
  * contain people's phone numbers. */

@@ -105,6 +105,14 @@ static void route_request(struct http_connection *c)
 	}
 }
 
+/* Only a front end that has handed a request on has more room than header_max, for what it adds. */
+static bool has_its_size(const struct http_request *request, struct http_fault *fault)
+{
+	size_t limit = (size_t)request->connection->server->config->header_max;
+
+	return request->relayed.len > 0 || http_head_check_size(buf_str(&request->text), limit, fault) == 0;
+}
+
 void http_dispatch(struct http_connection *c, struct str text)
 {
 	struct http_request *request = http_request_take(c);
@@ -130,7 +138,8 @@ void http_dispatch(struct http_connection *c, struct str text)
 		c->keep_alive = request->head.keep_alive;
 		http_content_begin(&c->content, &request->head);
 		c->continue_owed = request->head.expect_continue && !c->content.finished;
-		if (c->server->relay_key && http_relayed_apply(request, &fault) != 0)
+		if (c->server->relay_key &&
+		    (http_relayed_apply(request, &fault) != 0 || !has_its_size(request, &fault)))
 			http_connection_fail(c, &fault);
 		else
 			route_request(c);

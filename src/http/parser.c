@@ -11,6 +11,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "http/http.h"
+
 enum char_class {
 	CHAR_TOKEN = 1,  /* RFC 9110, 5.6.2: methods and field names */
 	CHAR_TARGET = 2, /* visible ASCII without '#' */
@@ -105,13 +107,22 @@ bool http_head_is_of_connection(const struct http_head *head, struct str name)
 
 /* --- where the head ends --- */
 
+static int set_over_limit(struct http_fault *fault, bool is_first_line, size_t limit)
+{
+	if (is_first_line)
+		return http_fault_set(fault, 414, "The request line is longer than %zu bytes (header_max).", limit);
+	return http_fault_set(fault, 431, "Request line and headers are longer than %zu bytes (header_max).", limit);
+}
+
 static enum http_scan scan_over_limit(const struct http_head_scan *scan, size_t limit, struct http_fault *fault)
 {
-	if (scan->lines == 0)
-		http_fault_set(fault, 414, "The request line is longer than %zu bytes (header_max).", limit);
-	else
-		http_fault_set(fault, 431, "Request line and headers are longer than %zu bytes (header_max).", limit);
+	(void)set_over_limit(fault, scan->lines == 0, limit);
 	return HTTP_SCAN_FAULT;
+}
+
+int http_head_check_size(struct str head, size_t limit, struct http_fault *fault)
+{
+	return head.len <= limit ? 0 : set_over_limit(fault, !memchr(head.p, '\n', limit), limit);
 }
 
 enum http_scan http_head_end(struct http_head_scan *scan, struct str data, size_t limit, struct http_fault *fault)
@@ -120,7 +131,7 @@ enum http_scan http_head_end(struct http_head_scan *scan, struct str data, size_
 		const char *lf = memchr(data.p + scan->searched, '\n', data.len - scan->searched);
 		size_t end = lf ? (size_t)(lf - data.p) + 1 : data.len;
 
-		if (end > limit)
+		if (end > limit + scan->spare)
 			return scan_over_limit(scan, limit, fault);
 		scan->searched = end;
 		if (!lf)
@@ -138,7 +149,7 @@ enum http_scan http_head_end(struct http_head_scan *scan, struct str data, size_
 		else
 			scan->skipped = end; /* RFC 9112, 2.2: an empty line before the request is skipped */
 	}
-	if (scan->searched >= limit)
+	if (scan->searched >= limit + scan->spare)
 		return scan_over_limit(scan, limit, fault);
 	return HTTP_SCAN_MORE;
 }
@@ -400,6 +411,11 @@ static int check_framing(struct http_head *head, const struct framing *framing, 
 	return 0;
 }
 
+static int set_too_many(struct http_fault *fault)
+{
+	return http_fault_set(fault, 431, "There are more than %d headers.", HTTP_FIELDS_MAX);
+}
+
 int http_head_parse(struct http_head *head, struct str data, struct http_fault *fault)
 {
 	struct framing framing = { 0 };
@@ -411,10 +427,13 @@ int http_head_parse(struct http_head *head, struct str data, struct http_fault *
 		struct str line = next_line(&data);
 
 		if (line.len == 0)
-			return check_framing(head, &framing, fault);
-		if (head->fields_count == HTTP_FIELDS_MAX)
-			return http_fault_set(fault, 431, "There are more than %d headers.", HTTP_FIELDS_MAX);
+			break;
+		if (head->fields_count == HTTP_FIELDS_MAX + HTTP_RELAY_FIELDS)
+			return set_too_many(fault);
 		if (parse_field(head, line, fault) < 0 || see_field(head, &framing, fault) < 0)
 			return -1;
 	}
+	if (head->fields_count > HTTP_FIELDS_MAX && !http_head_field(head, HTTP_RELAYED_FIELD).p)
+		return set_too_many(fault);
+	return check_framing(head, &framing, fault);
 }

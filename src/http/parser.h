@@ -20,6 +20,11 @@
 
 #define HTTP_FIELDS_MAX 100 /* header fields of a request; more is 431 */
 
+/* What a front end that hands a request on may add to its head, beyond what is taken otherwise: the sealed field, and what
+ * libcurl writes (Host, Content-Length, a space after each colon). */
+#define HTTP_RELAY_FIELDS 4
+#define HTTP_RELAY_BYTES 4096
+
 /* Why a message is refused: the status to answer and a sentence for the person. */
 struct http_fault {
 	int status;
@@ -50,7 +55,7 @@ struct http_head {
 	bool chunked;
 	uint64_t content_length; /* 0 when absent or chunked */
 	size_t fields_count;
-	struct http_field fields[HTTP_FIELDS_MAX];
+	struct http_field fields[HTTP_FIELDS_MAX + HTTP_RELAY_FIELDS];
 };
 
 /* The first field of that name, in any case; p NULL if there is none. */
@@ -59,10 +64,11 @@ struct str http_head_field(const struct http_head *head, const char *name);
 /* Does a Connection field name it: a field that is not to be handed on (RFC 9110, 7.6.1)? */
 bool http_head_is_of_connection(const struct http_head *head, struct str name);
 
-/* The state of a search for the end of a head; zero it before each request. */
+/* The state of a search for the end of a head; zero it before each request, but for `spare`. */
 struct http_head_scan {
-	size_t skipped;  /* empty lines before the request line */
-	size_t line;     /* start of the current line */
+	size_t spare;   /* so many bytes beyond the limit are taken as well: then http_head_check_size is to be asked */
+	size_t skipped; /* empty lines before the request line */
+	size_t line;    /* start of the current line */
 	size_t searched; /* there is no further LF before this */
 	size_t lines;    /* complete lines, empty ones at the start left out */
 };
@@ -75,7 +81,10 @@ enum http_scan { HTTP_SCAN_MORE, HTTP_SCAN_DONE, HTTP_SCAN_FAULT };
  */
 enum http_scan http_head_end(struct http_head_scan *scan, struct str data, size_t limit, struct http_fault *fault);
 
-/* Takes apart a whole head as http_head_end found it. Returns 0, or -1 with *fault filled; then ignore
+/* 0, or -1 with *fault of 414 or 431, for a whole head. */
+int http_head_check_size(struct str head, size_t limit, struct http_fault *fault);
+
+/* Takes apart a whole head as http_head_end found it; one with HTTP_RELAYED_FIELD may have HTTP_RELAY_FIELDS more. Returns 0, or -1 with *fault filled; then ignore
  * head->keep_alive: the connection must be closed. */
 int http_head_parse(struct http_head *head, struct str data, struct http_fault *fault);
 

@@ -82,19 +82,21 @@ static bool take_text(struct str *in, struct str *text)
 static void write_plain(struct buf *out, const struct http_request *request)
 {
 	const struct http_client *client = &request->client;
-	struct buf name = { 0 };
+	struct buf name = { 0 }, host = { 0 };
 
 	add_number(out, VERSION, 1);
 	add_number(out, client->is_https, 1);
 	add_number(out, (uint64_t)clock_now_us(), 8);
 	add_number(out, client->ip.len, 1);
 	buf_add(out, client->ip.bytes, sizeof(client->ip.bytes));
-	add_text(out, client->host);
+	http_request_add_host(request, &host);
+	add_text(out, buf_str(&host));
 	if (!http_request_client_name(request, &name))
 		buf_clear(&name);
 	add_text(out, buf_str(&name));
-	out->failed |= name.failed;
+	out->failed |= name.failed || host.failed;
 	buf_free(&name);
+	buf_free(&host);
 }
 
 int http_request_seal_client(const struct http_request *request, const uint8_t key[HTTP_RELAY_KEY_BYTES],
@@ -122,7 +124,7 @@ int http_seal_own_request(struct str path, const uint8_t key[HTTP_RELAY_KEY_BYTE
 	struct http_connection none = { .ssl = NULL };
 	const struct http_request own = {
 		.connection = &none,
-		.head = { .method = STR_LITERAL("GET"), .path = path },
+		.head = { .method = STR_LITERAL("GET"), .path = path, .host = STR_LITERAL("localhost") },
 	};
 
 	return http_request_seal_client(&own, key, out, err);

@@ -229,6 +229,16 @@ bool http_request_is_cross_site(const struct http_request *request)
 	       !str_is(http_request_header(request, "Sec-Fetch-Dest"), "document");
 }
 
+void http_request_add_host(const struct http_request *request, struct buf *out)
+{
+	if (request->client.host.p)
+		buf_add_str(out, request->client.host);
+	else if (request->head.host.len > 0)
+		buf_add_str(out, request->head.host);
+	else
+		add_local_address(request, out);
+}
+
 void http_request_base_url(const struct http_request *request, struct buf *out)
 {
 	struct str url = str_from(request->connection->server->config->public_url);
@@ -240,12 +250,7 @@ void http_request_base_url(const struct http_request *request, struct buf *out)
 		return;
 	}
 	buf_add_text(out, http_request_is_tls(request) ? "https://" : "http://");
-	if (request->client.host.p)
-		buf_add_str(out, request->client.host);
-	else if (request->head.host.len > 0)
-		buf_add_str(out, request->head.host);
-	else
-		add_local_address(request, out);
+	http_request_add_host(request, out);
 }
 
 void http_request_url(const struct http_request *request, struct buf *out)

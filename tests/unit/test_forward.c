@@ -329,6 +329,17 @@ static char *client_ask(const char *request)
 	return client_read(fd, &len);
 }
 
+/* The same, and shows that it was all there is to ask. */
+static char *client_ask_once(const char *request)
+{
+	int fd = client_connect();
+	size_t len = strlen(request);
+
+	ck_assert_int_eq(write(fd, request, len), (ssize_t)len);
+	shutdown(fd, SHUT_WR);
+	return client_read(fd, &len);
+}
+
 /* Sends the bytes of a body from *at on, until nothing is taken for a while. */
 static void client_send(int fd, size_t *at, size_t size)
 {
@@ -416,6 +427,93 @@ START_TEST(fields_of_the_connection_are_not_handed_on)
 	expect_status(answer, "202");
 	ck_assert(!seen_hop && seen_end_to_end);
 	ck_assert_msg(!strcasestr(answer, "x-hop") && strstr(answer, "X-Empty: \r\n"), "%s", answer);
+	free(answer);
+}
+END_TEST
+
+START_TEST(links_lead_to_where_the_client_has_asked)
+{
+	char own[64], *answer;
+	const char *const asked_as[][2] = {
+		{ "POST /body?a=b HTTP/1.1\r\nContent-Length: 1\r\n" LAST "a", "http://h/body?a=b" },
+		{ "POST http://good/body HTTP/1.1\r\nHost: bad\r\nContent-Length: 1\r\nConnection: close\r\n\r\na",
+		  "http://good/body" },
+		{ "POST /body HTTP/1.0\r\nContent-Length: 1\r\n\r\na", own },
+	};
+
+	snprintf(own, sizeof(own), "http://127.0.0.1:%d/body", http_server_port(near));
+	for (size_t i = 0; i < sizeof(asked_as) / sizeof(asked_as[0]); i++) {
+		body_bytes = 0;
+		answer = client_ask(asked_as[i][0]);
+		expect_status(answer, "202");
+		ck_assert_str_eq(seen_url, asked_as[i][1]);
+		free(answer);
+	}
+}
+END_TEST
+
+/* Of `fields` header fields beside Host and Content-Length, and of `size` bytes: then a body of one byte. */
+static char *request_of(int fields, size_t size)
+{
+	struct buf text = { 0 };
+
+	buf_add_text(&text, "POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n");
+	for (int i = 0; i < fields - 1; i++)
+		buf_addf(&text, "X-Field:%d\r\n", i);
+	buf_add_text(&text, "X-Long: ");
+	while (text.len + 4 < size)
+		buf_add_char(&text, 'x');
+	buf_add_text(&text, "\r\n\r\na");
+	ck_assert_ptr_nonnull(buf_cstr(&text));
+	return text.data;
+}
+
+START_TEST(what_the_near_one_takes_is_not_too_much_for_the_far_one)
+{
+	static const struct {
+		int fields;
+		size_t size;
+		const char *status;
+	} heads[] = {
+		{ 98, 0, "202" }, { 99, 0, "431" }, { 1, 16384, "202" }, { 98, 16384, "202" }, { 1, 16385, "431" },
+	};
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		char *request = request_of(heads[i].fields, heads[i].size), *answer;
+
+		body_bytes = 0;
+		answer = client_ask_once(request);
+		expect_status(answer, heads[i].status);
+		free(answer);
+		free(request);
+	}
+}
+END_TEST
+
+START_TEST(limits_are_no_wider_for_who_is_not_relayed)
+{
+	static const struct {
+		int fields;
+		size_t size;
+	} heads[] = { { 99, 0 }, { 1, 16385 }, { 1, 30000 } };
+
+	http_server_trust_relays(near, key);
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		char *request = request_of(heads[i].fields, heads[i].size), *answer = client_ask_once(request);
+
+		expect_status(answer, "431");
+		free(answer);
+		free(request);
+	}
+	char line[17000];
+
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "GET /", 5);
+	memcpy(line + sizeof(line) - 26, " HTTP/1.1\r\nHost: host\r\n\r\n", 26);
+	line[sizeof(line) - 1] = '\0';
+	char *answer = client_ask_once(line);
+
+	expect_status(answer, "414");
 	free(answer);
 }
 END_TEST
@@ -886,6 +984,9 @@ Suite *suite_forward(void)
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_test(tests, a_request_and_its_answer_go_through);
 	tcase_add_test(tests, fields_of_the_connection_are_not_handed_on);
+	tcase_add_test(tests, links_lead_to_where_the_client_has_asked);
+	tcase_add_test(tests, what_the_near_one_takes_is_not_too_much_for_the_far_one);
+	tcase_add_test(tests, limits_are_no_wider_for_who_is_not_relayed);
 	tcase_add_test(tests, an_answer_to_head_ends_the_request_though_it_had_a_body);
 	tcase_add_test(tests, what_may_change_something_is_not_repeated);
 	tcase_add_test(tests, what_the_near_one_knows_itself_it_answers);
