@@ -15,6 +15,8 @@
 
 struct ingest_held {
 	STAILQ_ENTRY(ingest_held) link;
+	LIST_ENTRY(ingest_held) slot_link;
+	struct repeats_print print;
 	struct ingest_batch *batch; /* NULL: it was abandoned */
 	size_t bytes;
 	struct quarantine_entry entry;
@@ -58,6 +60,11 @@ static struct ingest_held *copy(struct quarantine_entry *entry)
 	return held;
 }
 
+static size_t slot_of(const struct repeats_print *print)
+{
+	return print->words[0] & (INGEST_HELD_SLOTS - 1);
+}
+
 int ingest_hold(struct ingest_batch *batch, uint64_t round, const struct quarantine_entry *entry, struct error *err)
 {
 	struct ingest *ingest = batch->ingest;
@@ -71,27 +78,22 @@ int ingest_hold(struct ingest_batch *batch, uint64_t round, const struct quarant
 	if (!held)
 		return error_set(err, ERROR_NOMEM, "A rejected record: out of memory");
 	held->batch = batch;
+	held->print = repeats_print_of(&held->entry);
+	LIST_INSERT_HEAD(&ingest->held_slots[slot_of(&held->print)], held, slot_link);
 	batch->held_count++;
 	ingest->held_bytes += held->bytes;
 	STAILQ_INSERT_TAIL(ingest_is_deciding(ingest, round) ? &ingest->commit.held : &ingest->held, held, link);
 	return 0;
 }
 
-static bool has(const struct ingest_helds *list, const struct quarantine_entry *entry)
+bool ingest_holds(const struct ingest *ingest, const struct repeats_print *print)
 {
 	const struct ingest_held *held;
 
-	STAILQ_FOREACH(held, list, link)
-		if (str_equal(held->entry.raw, entry->raw) && str_equal(held->entry.reason, entry->reason) &&
-		    str_equal(held->entry.field, entry->field) && str_equal(held->entry.header, entry->header) &&
-		    str_equal(held->entry.producer, entry->producer))
+	LIST_FOREACH(held, &ingest->held_slots[slot_of(print)], slot_link)
+		if (repeats_print_equal(&held->print, print))
 			return true;
 	return false;
-}
-
-bool ingest_holds(const struct ingest *ingest, const struct quarantine_entry *entry)
-{
-	return has(&ingest->held, entry) || has(&ingest->commit.held, entry);
 }
 
 static void drop_first(struct ingest *ingest, struct ingest_helds *list)
@@ -99,6 +101,7 @@ static void drop_first(struct ingest *ingest, struct ingest_helds *list)
 	struct ingest_held *held = STAILQ_FIRST(list);
 
 	STAILQ_REMOVE_HEAD(list, link);
+	LIST_REMOVE(held, slot_link);
 	ingest->held_bytes -= held->bytes;
 	if (held->batch)
 		held->batch->held_count--;

@@ -23,6 +23,7 @@
 #include "ingest/check.h"
 #include "ingest/errors.h"
 #include "ingest/ingest.h"
+#include "ingest/repeats.h"
 #include "mapping/mapping.h"
 #include "meta/meta.h"
 #include "meta/quarantine.h"
@@ -30,9 +31,11 @@
 
 TAILQ_HEAD(ingest_queue, ingest_batch);
 
-/* Rejected records that are held (held.c). */
+/* Rejected records that are held (held.c): in the order they came, and, over all, by their prints. */
 struct ingest_held;
 STAILQ_HEAD(ingest_helds, ingest_held);
+LIST_HEAD(ingest_held_slot, ingest_held);
+#define INGEST_HELD_SLOTS 16384 /* a power of 2; few entries each, of as many as may be held */
 
 /* A record on its way into the store. */
 struct ingest_put {
@@ -89,7 +92,8 @@ struct ingest {
 	size_t round_bytes;            /* of bodies fed since */
 	struct ingest_summary pending; /* of this round; added to stats once on disk */
 	struct ingest_helds held;      /* of this round */
-	size_t held_bytes;             /* of these and of the commit's */
+	size_t held_bytes;             /* of these and of the commit's, */
+	struct ingest_held_slot held_slots[INGEST_HELD_SLOTS]; /* by the low bits of their prints */
 	struct ingest_commit commit;
 	struct ingest_put *put;       /* the current one; NULL: to be made */
 	LIST_HEAD(, ingest_put) late; /* that the store has not ended yet */
@@ -178,8 +182,8 @@ void ingest_batch_free(struct ingest_batch *batch);
 MUST_CHECK int ingest_hold(struct ingest_batch *batch, uint64_t round, const struct quarantine_entry *entry,
                            struct error *err);
 
-/* Is one like this held? As repeats_has. */
-bool ingest_holds(const struct ingest *ingest, const struct quarantine_entry *entry);
+/* Is one of this print held? As repeats_has. */
+bool ingest_holds(const struct ingest *ingest, const struct repeats_print *print);
 
 /* Puts what the commit holds into quarantine, to last with the next meta_commit; on -1 all that waits for it is lost. */
 MUST_CHECK int ingest_put_held(struct ingest *ingest, struct error *err);

@@ -148,7 +148,10 @@ static int is_repeated(struct ingest_batch *batch, const struct quarantine_entry
 		return 0;
 	if (!batch->repeats)
 		batch->repeats = repeats_load(batch->ingest->meta, err);
-	return !batch->repeats ? -1 : repeats_has(batch->repeats, entry) || ingest_holds(batch->ingest, entry);
+	if (!batch->repeats)
+		return -1;
+	struct repeats_print print = repeats_print_of(entry);
+	return ingest_holds(batch->ingest, &print) || repeats_has(batch->repeats, &print);
 }
 
 /* Erased numbers must not come back through quarantine: a record with one is reported as rejected, but not kept. */

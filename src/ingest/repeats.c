@@ -8,20 +8,15 @@
 
 #include "base/id.h"
 
-/* 128 bits: a record that is not in quarantine must not be taken for one that is. */
-struct print {
-	uint64_t words[2];
-};
-
 struct repeats {
 	size_t count, bytes;
-	struct print prints[REPEATS_MAX]; /* in no order: few bodies come again */
+	struct repeats_print prints[REPEATS_MAX]; /* in no order: few bodies come again */
 };
 
-static struct print print_of(const struct quarantine_entry *entry)
+struct repeats_print repeats_print_of(const struct quarantine_entry *entry)
 {
 	const struct str texts[] = { entry->producer, entry->field, entry->reason, entry->header, entry->raw };
-	struct print print = { { 1, 2 } };
+	struct repeats_print print = { { 1, 2 } };
 
 	for (int i = 0; i < 2; i++)
 		for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++)
@@ -30,11 +25,16 @@ static struct print print_of(const struct quarantine_entry *entry)
 	return print;
 }
 
+bool repeats_print_equal(const struct repeats_print *a, const struct repeats_print *b)
+{
+	return a->words[0] == b->words[0] && a->words[1] == b->words[1];
+}
+
 static bool take(void *arg, const struct quarantine_entry *entry)
 {
 	struct repeats *repeats = arg;
 
-	repeats->prints[repeats->count++] = print_of(entry);
+	repeats->prints[repeats->count++] = repeats_print_of(entry);
 	repeats->bytes += entry->raw.len;
 	return repeats->count < REPEATS_MAX && repeats->bytes < REPEATS_BYTES;
 }
@@ -53,12 +53,10 @@ struct repeats *repeats_load(struct meta *meta, struct error *err)
 	return NULL;
 }
 
-bool repeats_has(const struct repeats *repeats, const struct quarantine_entry *entry)
+bool repeats_has(const struct repeats *repeats, const struct repeats_print *print)
 {
-	struct print print = print_of(entry);
-
 	for (size_t i = 0; i < repeats->count; i++)
-		if (repeats->prints[i].words[0] == print.words[0] && repeats->prints[i].words[1] == print.words[1])
+		if (repeats_print_equal(&repeats->prints[i], print))
 			return true;
 	return false;
 }

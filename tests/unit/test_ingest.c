@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/task.h"
@@ -318,6 +319,13 @@ START_TEST(rejected_record_of_a_replay_is_not_kept_again)
 END_TEST
 
 /* The newest are looked at, and of those no more than so many bytes. */
+static bool has_repeat(const struct repeats *repeats, const struct quarantine_entry *entry)
+{
+	struct repeats_print print = repeats_print_of(entry);
+
+	return repeats_has(repeats, &print);
+}
+
 START_TEST(repeats_are_told_among_the_newest_rejects_up_to_a_size)
 {
 	static char big[1 << 20];
@@ -330,7 +338,7 @@ START_TEST(repeats_are_told_among_the_newest_rejects_up_to_a_size)
 	ASSERT_OK(meta_commit(f.meta, &err));
 	struct repeats *repeats = repeats_load(f.meta, &err);
 	ck_assert_ptr_nonnull(repeats);
-	ck_assert(repeats_has(repeats, &entry) && !repeats_has(repeats, &old));
+	ck_assert(has_repeat(repeats, &entry) && !has_repeat(repeats, &old));
 	repeats_free(repeats);
 	entry.raw.len--;
 	ASSERT_OK(quarantine_drop(f.meta, 2, &err));
@@ -338,7 +346,7 @@ START_TEST(repeats_are_told_among_the_newest_rejects_up_to_a_size)
 	ASSERT_OK(meta_commit(f.meta, &err));
 	repeats = repeats_load(f.meta, &err);
 	ck_assert_ptr_nonnull(repeats);
-	ck_assert(repeats_has(repeats, &entry) && repeats_has(repeats, &old));
+	ck_assert(has_repeat(repeats, &entry) && has_repeat(repeats, &old));
 	repeats_free(repeats);
 }
 END_TEST
@@ -645,6 +653,48 @@ static void await_end_of_commit(void)
 		event_base_loop(base, EVLOOP_ONCE);
 	ck_assert(!late_engine_commits());
 }
+
+/* A batch of `count` records that are rejected, each of its own reason, which stays open. */
+static void hold_many(struct outcome *outcome, bool may_repeat, int count)
+{
+	struct buf text = { 0 };
+
+	open_batch(outcome);
+	if (may_repeat)
+		ingest_batch_may_repeat(outcome->batch);
+	for (int i = 0; i < count; i++)
+		buf_addf(&text, "{\"product\":\"none%d\"}\n", i);
+	buf_add_char(&text, '\0');
+	feed(outcome, text.data);
+	buf_free(&text);
+}
+
+/* To compare each with all would take 400 million comparisons. */
+START_TEST(late_rejections_that_come_again_are_known_among_many)
+{
+	enum { COUNT = 20000 };
+	struct outcome first, again, more;
+
+	config.commit_records_max = 1000000;
+	hold_many(&first, false, COUNT);
+	size_t bytes = ingest->held_bytes;
+	double begun = (double)clock() / CLOCKS_PER_SEC;
+	hold_many(&again, true, COUNT);
+	double took = (double)clock() / CLOCKS_PER_SEC - begun;
+	ck_assert_uint_eq(ingest->held_bytes, bytes);
+	hold_many(&more, true, COUNT + 1);
+	ck_assert_uint_gt(ingest->held_bytes, bytes);
+	ck_assert_msg(took < 5, "%.1f seconds", took);
+	ingest_batch_abandon(more.batch);
+	finish(&first);
+	finish(&again);
+	await(&first);
+	await(&again);
+	assert_counts(&again, 0, 0, 0, COUNT);
+	ck_assert_int_eq(count_kept(), COUNT + 1);
+	ck_assert_uint_eq(ingest->held_bytes, 0);
+}
+END_TEST
 
 /* The same while the commit of what was rejected is under way. */
 static void commit_rejected_of(struct outcome *source)
@@ -1430,6 +1480,7 @@ Suite *suite_ingest(void)
 	tcase_add_test(late, late_rejection_is_told_and_kept);
 	tcase_add_test(late, late_commit_keeps_what_was_rejected_and_nothing_before_does);
 	tcase_add_test(late, late_source_that_is_given_up_leaves_nothing_in_quarantine);
+	tcase_add_test(late, late_rejections_that_come_again_are_known_among_many);
 	tcase_add_test(late, late_source_that_is_given_up_during_a_commit_leaves_nothing_in_quarantine);
 	tcase_add_test(late, late_source_whose_open_round_fails_during_a_commit_leaves_nothing_in_quarantine);
 	tcase_add_test(late, late_commit_that_fails_keeps_nothing_of_what_was_rejected);
