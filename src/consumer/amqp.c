@@ -32,6 +32,7 @@ struct amqp {
 	enum amqp_state state;
 	int64_t begun_us;
 	int64_t heartbeat_us; /* 0: none */
+	int64_t full_us;      /* when it was full last: what comes then waits in the socket, and is not heard */
 
 	/* the message that is arriving; NULL: none */
 	struct message *message;
@@ -419,7 +420,9 @@ static int keep_alive(struct amqp *amqp, struct error *err)
 		                 (int)(HANDSHAKE_US / CLOCK_US_PER_SECOND));
 	if (amqp->heartbeat_us == 0)
 		return 0;
-	if (now_us - amqp_link_received_us(amqp->link) > 2 * amqp->heartbeat_us)
+	int64_t received_us = amqp_link_received_us(amqp->link);
+	int64_t heard_us = received_us > amqp->full_us ? received_us : amqp->full_us;
+	if (now_us - heard_us > 2 * amqp->heartbeat_us)
 		return error_set(err, ERROR_IO, "nothing was heard from the broker for %d seconds",
 		                 (int)(2 * amqp->heartbeat_us / CLOCK_US_PER_SECOND));
 	if (now_us - amqp_link_sent_us(amqp->link) >= amqp->heartbeat_us / 2)
@@ -448,6 +451,8 @@ static int amqp_step(struct consumer *consumer, int64_t deadline_us, struct erro
 	}
 	/* What came before the end may say why it ends. */
 	bool is_full = consumer_is_full(consumer);
+	if (is_full)
+		amqp->full_us = clock_monotonic_us();
 	more = is_full ? 0 : receive(amqp, deadline_us, err);
 	if (more < 0)
 		return -1;
