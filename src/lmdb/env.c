@@ -609,6 +609,17 @@ static int compare_keys(MDB_val left, MDB_val right)
 	return order ? order : (left.mv_size > right.mv_size) - (left.mv_size < right.mv_size);
 }
 
+int env_seek_after(MDB_cursor *cursor, MDB_val last, MDB_val *key, MDB_val *val)
+{
+	if (last.mv_size == 0)
+		return mdb_cursor_get(cursor, key, val, MDB_FIRST);
+	*key = last;
+	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+	if (!rc && str_equal(env_str(*key), env_str(last)))
+		rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
+	return rc;
+}
+
 int env_walk_next(struct env_walk *walk)
 {
 	walk->rc = mdb_cursor_get(walk->cursor, &walk->key, &walk->val, MDB_NEXT);

@@ -131,6 +131,10 @@ static inline struct str env_str(MDB_val val)
 	return (struct str){ val.mv_data, val.mv_size };
 }
 
+/* Moves to the entry after the key `last`, which need not be there any more, or, if that is empty, to the first one. Where a
+ * walk resumes that was left for the next slice. A result of LMDB. */
+int env_seek_after(MDB_cursor *cursor, MDB_val last, MDB_val *key, MDB_val *val);
+
 /* A cursor that goes from key to key in order, and may pass over some, within a read transaction. Begins with zeros. */
 struct env_walk {
 	MDB_cursor *cursor;

@@ -64,7 +64,7 @@ enum { STAGE_BLOCKS, STAGE_TOMBSTONES, STAGE_FILES };
 
 /* The key of the block that was counted last. */
 struct block_place {
-	bool has_key;
+	size_t key_len; /* 0: none was */
 	uint8_t key[NUMBER_KEY_LEN];
 };
 
@@ -110,18 +110,6 @@ static int count_tombstones(struct day *day, MDB_txn *txn, struct counting *coun
 	return result;
 }
 
-static int seek_block(MDB_cursor *cursor, const struct block_place *place, MDB_val *key, MDB_val *val)
-{
-	MDB_val last = env_val(place->key, sizeof(place->key));
-
-	if (!place->has_key)
-		return mdb_cursor_get(cursor, key, val, MDB_FIRST);
-	*key = last;
-	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
-	bool is_last = !rc && key->mv_size == last.mv_size && memcmp(key->mv_data, last.mv_data, last.mv_size) == 0;
-	return is_last ? mdb_cursor_get(cursor, key, val, MDB_NEXT) : rc;
-}
-
 static int count_block(struct day *day, MDB_txn *txn, MDB_val key, MDB_val val, struct store_day_stats *stats,
                        struct error *err)
 {
@@ -152,13 +140,13 @@ static int count_blocks(struct day *day, MDB_txn *txn, struct counting *counting
 	if (rc)
 		return env_fail(&day->env, rc, "open cursor", err);
 	memcpy(&place, counting->count->place, sizeof(place));
-	for (rc = seek_block(cursor, &place, &key, &val); !rc && result == 0;
+	for (rc = env_seek_after(cursor, env_val(place.key, place.key_len), &key, &val); !rc && result == 0;
 	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
 		result = count_block(day, txn, key, val, &counting->count->stats, err);
 		if (result != 0)
 			break;
 		memcpy(place.key, key.mv_data, sizeof(place.key));
-		place.has_key = true;
+		place.key_len = key.mv_size;
 		if (is_over(counting))
 			break;
 	}

@@ -38,14 +38,7 @@ void mirror_free(struct mirror *mirror)
 
 static int seek(const struct mirror *mirror, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
-	if (!mirror->has_last)
-		return mdb_cursor_get(cursor, key, val, MDB_FIRST);
-	MDB_val last = env_val(mirror->last.data, mirror->last.len);
-	*key = last;
-	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
-	if (!rc && key->mv_size == last.mv_size && memcmp(key->mv_data, last.mv_data, last.mv_size) == 0)
-		rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
-	return rc;
+	return env_seek_after(cursor, env_val(mirror->last.data, mirror->last.len), key, val);
 }
 
 static int compare_keys(const MDB_val *a, const MDB_val *b)
@@ -94,7 +87,6 @@ static int remember(struct walk *walk, const MDB_val *key)
 
 	buf_clear(last);
 	buf_add(last, key->mv_data, key->mv_size);
-	walk->mirror->has_last = true;
 	return last->failed ? error_set(walk->err, ERROR_NOMEM, "copying: out of memory") : 0;
 }
 
@@ -178,7 +170,7 @@ static int step_db(struct mirror *mirror, MDB_txn *from, int64_t deadline_us, st
 		mdb_cursor_close(walk.to);
 	if (result > 0) {
 		mirror->db++;
-		mirror->has_last = false;
+		buf_clear(&mirror->last);
 	}
 	return result < 0 ? -1 : 0;
 }
@@ -190,7 +182,7 @@ static void begin_round(struct mirror *mirror)
 	mirror->round++;
 	mirror->txn_id = mirror_txn_id(mirror->from);
 	mirror->db = 0;
-	mirror->has_last = false;
+	buf_clear(&mirror->last);
 }
 
 static bool is_in_one_go(const struct mirror *mirror)

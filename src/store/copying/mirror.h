@@ -28,8 +28,7 @@ struct mirror {
 	size_t txn_id; /* of the source when the round began */
 	int round;
 	int db;
-	struct buf last; /* the key looked at last, unless the database is started again */
-	bool has_last;
+	struct buf last; /* the key looked at last; empty: the database is to be started */
 	size_t uncommitted_bytes;
 	size_t unsynced_bytes;
 	uint64_t bytes; /* put so far */

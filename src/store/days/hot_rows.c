@@ -473,17 +473,11 @@ static int first_after(const struct hot_place *place, MDB_cursor *cursor, MDB_va
 {
 	uint8_t bytes[ROW_KEY_LEN];
 
-	if (!place->has_row)
-		return mdb_cursor_get(cursor, key, val, MDB_FIRST);
 	if (place->is_old)
 		row_key_write(bytes, &place->partition, &place->position);
 	else
 		log_key_write(bytes, &place->partition, &place->position);
-	*key = env_val(bytes, sizeof(bytes));
-	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
-	if (!rc && key->mv_size == sizeof(bytes) && memcmp(key->mv_data, bytes, sizeof(bytes)) == 0)
-		rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
-	return rc;
+	return env_seek_after(cursor, env_val(bytes, place->has_row ? sizeof(bytes) : 0), key, val);
 }
 
 /* Those of one of the databases. */

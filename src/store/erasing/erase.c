@@ -93,14 +93,10 @@ static const struct account_key *account_at_hand(const struct erase *erase)
 
 int erase_seek(const struct erase *erase, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
-	const void *from = erase->has_key ? (const void *)erase->key : account_at_hand(erase)->bytes;
-	size_t len = erase->has_key ? NUMBER_KEY_LEN : ACCOUNT_KEY_LEN;
-
-	*key = env_val(from, len);
-	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
-	if (!rc && erase->has_key && key->mv_size == len && memcmp(key->mv_data, erase->key, len) == 0)
-		rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
-	return rc;
+	if (erase->has_key)
+		return env_seek_after(cursor, env_val(erase->key, NUMBER_KEY_LEN), key, val);
+	*key = env_val(account_at_hand(erase)->bytes, ACCOUNT_KEY_LEN);
+	return mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
 }
 
 bool erase_is_of_account(const struct erase *erase, MDB_val key)

@@ -301,14 +301,10 @@ static int take_block(struct number_search *search, struct day *day, MDB_txn *tx
 /* The entry after the key looked at last, or the first that may be wanted. */
 static int seek(const struct number_search *search, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
-	if (search->key_len == 0 && !search->has_account)
-		return mdb_cursor_get(cursor, key, val, MDB_FIRST);
-	*key = search->key_len ? env_val(search->key, search->key_len) :
-	                         env_val(search->account.bytes, ACCOUNT_KEY_LEN);
-	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
-	if (!rc && search->key_len == key->mv_size && memcmp(key->mv_data, search->key, key->mv_size) == 0)
-		rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
-	return rc;
+	if (search->key_len > 0 || !search->has_account)
+		return env_seek_after(cursor, env_val(search->key, search->key_len), key, val);
+	*key = env_val(search->account.bytes, ACCOUNT_KEY_LEN);
+	return mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
 }
 
 static bool is_wanted(const struct number_search *search, MDB_val key)
