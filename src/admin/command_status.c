@@ -215,8 +215,10 @@ static void write_status(struct json *j, const struct status *status)
 	json_object_end(j);
 }
 
-static void add_day(struct status *status, const struct store_day_stats *stats)
+static void add_day(void *arg, const struct store_day_stats *stats)
 {
+	struct status *status = arg;
+
 	status->days++;
 	status->days_open += store_day_is_open(status->walk.store, stats->day);
 	status->records += day_stats_records(stats);
@@ -227,21 +229,10 @@ static void add_day(struct status *status, const struct store_day_stats *stats)
 static void go_on(void *arg, int64_t deadline_us)
 {
 	struct status *status = arg;
-	struct store_day_stats stats;
 	struct error err;
-	int result;
+	int result = day_walk_step(&status->walk, deadline_us, add_day, status, &err);
 
-	do {
-		result = day_walk_next(&status->walk, deadline_us, &stats, &err);
-		if (result < 0 && !status->all) {
-			stats = (struct store_day_stats){ .day = stats.day,
-				                          .bytes = store_day_bytes(status->walk.store, stats.day) };
-			result = 1;
-		}
-		if (result == 1)
-			add_day(status, &stats);
-	} while (result == 1 && clock_monotonic_us() < deadline_us);
-	if (result == 0 || result == 1) {
+	if (result == 0) {
 		admin_reply_later(status->reply, go_on, status);
 		return;
 	}

@@ -57,8 +57,9 @@ static void add(struct store_day_stats *total, const struct store_day_stats *sta
 	total->bytes += stats->bytes;
 }
 
-static void list_day(struct listing *listing, const struct store_day_stats *stats)
+static void list_day(void *arg, const struct store_day_stats *stats)
 {
+	struct listing *listing = arg;
 	struct buf name = { 0 };
 
 	clock_format_day(&name, stats->day);
@@ -82,16 +83,10 @@ static void finish(struct listing *listing)
 static void go_on(void *arg, int64_t deadline_us)
 {
 	struct listing *listing = arg;
-	struct store_day_stats stats;
 	struct error err;
-	int result;
+	int result = day_walk_step(&listing->walk, deadline_us, list_day, listing, &err);
 
-	do {
-		result = day_walk_next(&listing->walk, deadline_us, &stats, &err);
-		if (result == 1)
-			list_day(listing, &stats);
-	} while (result == 1 && clock_monotonic_us() < deadline_us);
-	if (result == DAY_WALK_END) {
+	if (result > 0) {
 		finish(listing);
 	} else if (result < 0) {
 		admin_reply_error(listing->reply, &err);

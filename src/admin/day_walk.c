@@ -21,21 +21,36 @@ static bool find_day(const struct day_walk *walk, int32_t *day)
 	return false;
 }
 
-int day_walk_next(struct day_walk *walk, int64_t deadline_us, struct store_day_stats *stats, struct error *err)
+/* 1 when the day is counted, 0, -1. */
+static int count_day(struct day_walk *walk, int32_t day, int64_t deadline_us, struct error *err)
 {
-	int32_t day;
 	int counted = 1;
 
-	if (!find_day(walk, &day))
-		return DAY_WALK_END;
 	if (!walk->is_counting || walk->count.stats.day != day)
 		walk->count = (struct day_count){ .stats = { .day = day } };
-	if (walk->only_open && !store_day_is_open(walk->store, day))
-		walk->count.stats = (struct store_day_stats){ .day = day, .bytes = store_day_bytes(walk->store, day) };
-	else
+	bool opens = !walk->only_open || store_day_is_open(walk->store, day);
+	if (opens)
 		counted = store_count_day(walk->store, &walk->count, deadline_us, err);
+	if (!opens || (counted < 0 && walk->only_open)) {
+		walk->count.stats = (struct store_day_stats){ .day = day, .bytes = store_day_bytes(walk->store, day) };
+		counted = 1;
+	}
 	walk->is_counting = counted == 0;
 	walk->next = walk->is_counting ? day : day + 1;
-	*stats = walk->count.stats;
 	return counted;
+}
+
+int day_walk_step(struct day_walk *walk, int64_t deadline_us, day_walk_fn fn, void *arg, struct error *err)
+{
+	int32_t day;
+
+	do {
+		if (!find_day(walk, &day))
+			return 1;
+		int counted = count_day(walk, day, deadline_us, err);
+		if (counted <= 0)
+			return counted;
+		fn(arg, &walk->count.stats);
+	} while (clock_monotonic_us() < deadline_us);
+	return 0;
 }

@@ -10,18 +10,17 @@
 struct day_walk {
 	struct store *store;
 	int32_t next, last; /* days from .. to, both included */
-	bool only_open;     /* of a day that is not open, just its files are looked at */
+	/* Of a day that is not open, or cannot be read, only its files are looked at. */
+	bool only_open;
 
 	/* day_walk.c's; zeroed */
 	bool is_counting;
 	struct day_count count;
 };
 
-#define DAY_WALK_END 2
+typedef void (*day_walk_fn)(void *arg, const struct store_day_stats *stats);
 
-/* 1: *stats is the next day's; 0: the deadline is over; DAY_WALK_END; -1: stats->day cannot be read, and is passed over by the
- * next call. */
-MUST_CHECK int day_walk_next(struct day_walk *walk, int64_t deadline_us, struct store_day_stats *stats,
-                             struct error *err);
+/* Gives the counts of the days that come next, until about the deadline. 1 when all were given, 0, -1 where one cannot be read. */
+MUST_CHECK int day_walk_step(struct day_walk *walk, int64_t deadline_us, day_walk_fn fn, void *arg, struct error *err);
 
 #endif
