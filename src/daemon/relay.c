@@ -17,6 +17,7 @@
 #include "meta/shared_holder.h"
 
 #define END_US (5 * CLOCK_US_PER_SECOND)
+#define REASON_SIZE 320
 
 struct relay {
 	const struct config *config;
@@ -30,8 +31,8 @@ struct relay {
 	bool has_key;
 	uint8_t key[HTTP_RELAY_KEY_BYTES];
 	char marks[SHARED_KEYS][SHARED_KEY_MARK_SIZE]; /* of the keys in data_dir, when they were last read; "" */
-	char problem[320];                             /* why it cannot be forwarded to whoever holds the catalog; "" */
-	char unfit[320];                               /* why it could not take the catalog; "" */
+	char problem[REASON_SIZE];                     /* why it cannot be forwarded to whoever holds the catalog; "" */
+	char unfit[REASON_SIZE];                       /* why it could not take the catalog; "" */
 };
 
 /* --- who holds the catalog --- */
@@ -71,11 +72,11 @@ static int check_key(struct relay *relay, const struct shared_holder *holder, si
 }
 
 /* The result of what has failed with *err, or has not; what is new of it is logged. */
-static void note(char text[320], int result, const struct error *err)
+static void note(char text[REASON_SIZE], int result, const struct error *err)
 {
-	if (result != 0 && strncmp(text, err->message, 319) != 0)
+	if (result != 0 && strncmp(text, err->message, REASON_SIZE - 1) != 0)
 		log_error("forward", "%s", err->message);
-	snprintf(text, 320, "%s", result != 0 ? err->message : "");
+	snprintf(text, REASON_SIZE, "%s", result != 0 ? err->message : "");
 }
 
 static void check_other_keys(struct relay *relay, const struct shared_holder *holder)
@@ -169,7 +170,7 @@ static bool find_reason(const struct relay *relay, char *why, size_t size)
 static void on_readyz(struct http_request *request, void *app)
 {
 	const struct relay *relay = app;
-	char why[320];
+	char why[REASON_SIZE];
 	bool is_ready = !find_reason(relay, why, sizeof(why));
 	struct buf body = { 0 };
 	struct json j = json_to(&body);

@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "config.h"
 #include "forward/forwarder_private.h"
 
 #define CONNECT_MS 2000L

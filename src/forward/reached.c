@@ -131,7 +131,6 @@ static struct curl_slist *sealed_field(const struct forwarder *forwarder)
 void forward_look_now(struct forwarder *forwarder)
 {
 	struct timeval every = clock_timeval(LOOK_EVERY_US);
-	struct buf url = { 0 };
 
 	end_look(forwarder);
 	if (!forwarder->target.url[0]) {
@@ -140,14 +139,13 @@ void forward_look_now(struct forwarder *forwarder)
 	}
 	/* it was added before and is not freed, so that this finds its memory */
 	event_add(forwarder->look_again, &every);
-	buf_addf(&url, "%s" LOOK_PATH, forwarder->target.url);
 	forwarder->look = curl_easy_init();
 	forwarder->look_to = curl_slist_append(NULL, forwarder->target.connect_to);
 	forwarder->look_fields = sealed_field(forwarder);
 	forwarder->look_problem[0] = '\0';
-	if (forwarder->look && forwarder->look_to && forwarder->look_fields && buf_cstr(&url)) {
+	if (forwarder->look && forwarder->look_to && forwarder->look_fields) {
 		forward_set_target(forwarder, forwarder->look, forwarder->look_to);
-		curl_easy_setopt(forwarder->look, CURLOPT_URL, url.data);
+		curl_easy_setopt(forwarder->look, CURLOPT_REQUEST_TARGET, LOOK_PATH);
 		curl_easy_setopt(forwarder->look, CURLOPT_TIMEOUT_MS, LOOK_MS);
 		curl_easy_setopt(forwarder->look, CURLOPT_HTTPHEADER, forwarder->look_fields);
 		curl_easy_setopt(forwarder->look, CURLOPT_WRITEFUNCTION, on_answer);
@@ -156,10 +154,9 @@ void forward_look_now(struct forwarder *forwarder)
 		curl_easy_setopt(forwarder->look, CURLOPT_PRIVATE, forwarder);
 	}
 	/* Without memory it is looked at again in a second. */
-	if (!forwarder->look || !forwarder->look_to || !forwarder->look_fields || url.failed ||
+	if (!forwarder->look || !forwarder->look_to || !forwarder->look_fields ||
 	    curl_loop_add(forwarder->looks, forwarder->look) != 0)
 		free_look(forwarder);
-	buf_free(&url);
 }
 
 static void on_again(evutil_socket_t fd, short what, void *arg)
