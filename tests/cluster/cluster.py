@@ -186,3 +186,33 @@ class Cluster:
         for server in [*self.servers.values(), self.zookeeper]:
             server.kill9()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def fixture(**shape):
+    """A cluster that the tests of a module share."""
+    import pytest  # which the bench does without
+
+    @pytest.fixture(scope="module")
+    def made():
+        cluster = Cluster(**shape).start()
+        yield cluster
+        cluster.remove()
+
+    return made
+
+
+def send_while(producers, fail, patience, more=1):
+    """Sends while fail() does what it does, and until each of them has sent so many batches more."""
+    for producer in producers:
+        producer.start()
+    try:
+        harness.wait_for(lambda: all(producer.batches > 1 for producer in producers), patience)
+        fail()
+        before = [producer.batches for producer in producers]
+        harness.wait_for(lambda: all(producer.batches >= count + more for producer, count in zip(producers, before)), patience)
+    finally:
+        for producer in producers:
+            producer.ends = True
+        for producer in producers:
+            producer.join()
+    assert not any(producer.wrong for producer in producers), [producer.wrong for producer in producers]

@@ -19,11 +19,7 @@ numbers = itertools.count(1)
 PATIENCE = 120  # seconds: for what takes one where nothing else runs
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    made = clusters.Cluster().start()
-    yield made
-    made.remove()
+cluster = clusters.fixture()
 
 
 @pytest.fixture

@@ -18,11 +18,7 @@ BATCH = 400
 PATIENCE = 150  # seconds: for what takes one where nothing else runs
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    made = clusters.Cluster(shards=2, replicas=2).start()
-    yield made
-    made.remove()
+cluster = clusters.fixture(shards=2, replicas=2)
 
 
 @pytest.fixture
@@ -79,19 +75,7 @@ def stored(daemon, account):
 def run_through(daemon, accounts, fail):
     """Sends while fail() does what it does; then all that was acknowledged must be there once."""
     producers = [Producer(daemon, accounts, number) for number in (1, 2)]
-    for producer in producers:
-        producer.start()
-    try:
-        harness.wait_for(lambda: all(producer.batches > 1 for producer in producers), PATIENCE)
-        fail()
-        before = [producer.batches for producer in producers]
-        harness.wait_for(lambda: all(producer.batches > count for producer, count in zip(producers, before)), PATIENCE)
-    finally:
-        for producer in producers:
-            producer.ends = True
-        for producer in producers:
-            producer.join()
-    assert not any(producer.wrong for producer in producers), producers[0].wrong + producers[1].wrong
+    clusters.send_while(producers, fail, PATIENCE)
     harness.wait_for(lambda: readiness(daemon).status == 200, 60)
     for account in accounts:
         found = stored(daemon, account)

@@ -18,11 +18,7 @@ TEXTS = ("", "AcmeBank", "ACMEBANK", "it's \\ \"quoted\"", "Zoë,\nof two lines"
 MAX = 10000
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    made = clusters.Cluster(shards=2, replicas=1).start()
-    yield made
-    made.remove()
+cluster = clusters.fixture(shards=2, replicas=1)
 
 
 class Both:

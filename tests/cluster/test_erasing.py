@@ -19,11 +19,7 @@ MESSAGE = "You have won nothing, sincerely"
 DAYS = 3
 
 
-@pytest.fixture(scope="module")
-def servers():
-    made = clusters.Cluster(shards=1, replicas=2).start()
-    yield made
-    made.remove()
+servers = clusters.fixture(shards=1, replicas=2)
 
 
 @pytest.fixture

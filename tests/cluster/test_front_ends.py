@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+import cluster as clusters
 import harness
 import reporting
 from front_ends import (END, KEYS, PATIENCE, RANGE, REASON, START, ask_for_report, begin, cluster, copy_keys, front_end, is_ready, send, server, stored,
@@ -203,19 +204,7 @@ class Producer(threading.Thread):
 def run_through(front_ends, account, fail):
     """Sends through all of them while fail() does what it does; then what was acknowledged is there once."""
     producers = [Producer(front_ends[number:] + front_ends[:number], account, number + 1) for number in range(len(front_ends))]
-    for producer in producers:
-        producer.start()
-    try:
-        harness.wait_for(lambda: all(producer.batches > 1 for producer in producers), PATIENCE)
-        fail()
-        before = [producer.batches for producer in producers]
-        harness.wait_for(lambda: all(producer.batches > count + 1 for producer, count in zip(producers, before)), PATIENCE)
-    finally:
-        for producer in producers:
-            producer.ends = True
-        for producer in producers:
-            producer.join()
-    assert [producer.wrong for producer in producers] == [[] for _ in producers]
+    clusters.send_while(producers, fail, PATIENCE, more=2)
     acknowledged = set().union(*(producer.sent for producer in producers))
     for daemon in front_ends:
         found = stored(daemon, account)

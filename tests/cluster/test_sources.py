@@ -20,11 +20,7 @@ EVERY = 50  # of the rows of a feed one is broken
 certificates, broker, topics = test_amqp.certificates, test_amqp.broker, test_kafka.cluster
 
 
-@pytest.fixture(scope="module")
-def servers():
-    made = clusters.Cluster(shards=1, replicas=2).start()
-    yield made
-    made.remove()
+servers = clusters.fixture(shards=1, replicas=2)
 
 
 def records_in(servers, database):

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "meta/meta.h"
+#include "meta/quarantine.h"
 #include "store/day_count.h"
 #include "store/store.h"
 
@@ -45,6 +46,23 @@ MUST_CHECK static inline int fixture_count_day(struct store *store, int32_t day,
 		;
 	*stats = count.stats;
 	return result < 0 ? -1 : 0;
+}
+
+static inline bool fixture_count_entry(void *arg, const struct quarantine_entry *entry)
+{
+	(void)entry;
+	*(int *)arg += 1;
+	return true;
+}
+
+static inline int fixture_count_quarantine(struct meta *meta)
+{
+	struct error err = { 0 };
+	int entries = 0;
+
+	ck_assert_msg(quarantine_each(meta, 0, fixture_count_entry, &entries, &err) == 0, "quarantine_each: %s",
+	              err.message);
+	return entries;
 }
 
 static inline void fixture_start(struct fixture *f)

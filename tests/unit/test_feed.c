@@ -116,21 +116,6 @@ static void put_file(void)
 	buf_free(&day);
 }
 
-static bool count_any(void *arg, const struct quarantine_entry *entry)
-{
-	(void)entry;
-	*(int *)arg += 1;
-	return true;
-}
-
-static int count_kept(void)
-{
-	int entries = 0;
-
-	ASSERT_OK(quarantine_each(f.meta, 0, count_any, &entries, &err));
-	return entries;
-}
-
 static bool is_done(void)
 {
 	char path[192];
@@ -172,11 +157,11 @@ START_TEST(place_stays_before_a_row_that_was_rejected_late_and_could_not_be_held
 	ingest->held_bytes += too_much;
 	run_until(commit_has_ended);
 	ingest->held_bytes -= too_much;
-	ck_assert_int_eq(count_kept(), 0);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 0);
 	feeds_each(feeds, get_records, &records);
 	ck_assert_uint_eq(records.accepted + records.rejected, 0);
 	run_until(is_done);
-	ck_assert_int_eq(count_kept(), 2);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2);
 	ck_assert_uint_eq(ingest->held_bytes, 0);
 	ingest_stats(ingest, &stats);
 	ck_assert_uint_eq(stats.total.rejected, 2);
@@ -195,9 +180,9 @@ START_TEST(place_is_noted_with_what_was_rejected_late)
 	ck_assert_msg(feeds != NULL, "%s", err.message);
 	run_until(late_engine_commits);
 	run_until(commit_has_ended);
-	ck_assert_int_eq(count_kept(), 2);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2);
 	run_until(is_done);
-	ck_assert_int_eq(count_kept(), 2);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2);
 	ingest_stats(ingest, &stats);
 	ck_assert_uint_eq(stats.total.rejected, 2);
 	ck_assert_uint_eq(stats.total.accepted, 1);

@@ -587,21 +587,6 @@ START_TEST(late_rejection_is_told_and_kept)
 }
 END_TEST
 
-static bool count_any(void *arg, const struct quarantine_entry *entry)
-{
-	(void)entry;
-	*(int *)arg += 1;
-	return true;
-}
-
-static int count_kept(void)
-{
-	int entries = 0;
-
-	ASSERT_OK(quarantine_each(f.meta, 0, count_any, &entries, &err));
-	return entries;
-}
-
 /* Any other change of the catalog would commit it before its neighbours are stored. */
 START_TEST(late_commit_keeps_what_was_rejected_and_nothing_before_does)
 {
@@ -611,11 +596,11 @@ START_TEST(late_commit_keeps_what_was_rejected_and_nothing_before_does)
 	feed_sms(&outcome, "a", "delivered");
 	feed(&outcome, "{\"product\":\"SMS\"}\n");
 	ASSERT_OK(meta_set_number(f.meta, "any", 1, &err));
-	ck_assert_int_eq(count_kept(), 0);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 0);
 	finish(&outcome);
 	await(&outcome);
 	assert_counts(&outcome, 1, 0, 0, 1);
-	ck_assert_int_eq(count_kept(), 1);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 1);
 }
 END_TEST
 
@@ -633,7 +618,7 @@ START_TEST(late_source_that_is_given_up_leaves_nothing_in_quarantine)
 	ingest_batch_abandon(source.batch);
 	finish(&other);
 	await(&other);
-	ck_assert_int_eq(count_kept(), 1);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 1);
 	ingest_stats(ingest, &stats);
 	ck_assert_uint_eq(stats.total.rejected, 1);
 }
@@ -691,7 +676,7 @@ START_TEST(late_rejections_that_come_again_are_known_among_many)
 	await(&first);
 	await(&again);
 	assert_counts(&again, 0, 0, 0, COUNT);
-	ck_assert_int_eq(count_kept(), COUNT + 1);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), COUNT + 1);
 	ck_assert_uint_eq(ingest->held_bytes, 0);
 }
 END_TEST
@@ -715,7 +700,7 @@ static void assert_rejected_goes(void)
 	struct ingest_stats stats;
 
 	await_end_of_commit();
-	ck_assert_int_eq(count_kept(), 0);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 0);
 	ck_assert_uint_eq(ingest->held_bytes, 0);
 	ingest_stats(ingest, &stats);
 	ck_assert_uint_eq(stats.total.rejected, 0);
@@ -745,7 +730,7 @@ START_TEST(late_source_whose_open_round_fails_during_a_commit_leaves_nothing_in_
 	await(&source);
 	ck_assert_int_eq(source.code, ERROR_IO);
 	assert_counts(&source, 1, 0, 0, 0);
-	ck_assert_int_eq(count_kept(), 0);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 0);
 }
 END_TEST
 
@@ -762,7 +747,7 @@ START_TEST(late_commit_that_fails_keeps_nothing_of_what_was_rejected)
 	await(&outcome);
 	ck_assert_int_eq(outcome.code, ERROR_IO);
 	assert_counts(&outcome, 0, 0, 0, 0);
-	ck_assert_int_eq(count_kept(), 0);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 0);
 }
 END_TEST
 
