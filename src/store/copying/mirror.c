@@ -177,8 +177,10 @@ static int step_db(struct mirror *mirror, MDB_txn *from, int64_t deadline_us, st
 
 /* --- rounds --- */
 
+/* Until its end, the copy's commits need not last. */
 static void begin_round(struct mirror *mirror)
 {
+	env_sync_later(mirror->to);
 	mirror->round++;
 	mirror->txn_id = mirror_txn_id(mirror->from);
 	mirror->db = 0;
@@ -199,7 +201,7 @@ static int commit(struct mirror *mirror, bool is_last, struct error *err)
 	if (!is_last && mirror->unsynced_bytes < SYNC_BYTES)
 		return 0;
 	mirror->unsynced_bytes = 0;
-	return env_sync(mirror->to, err);
+	return is_last ? env_sync_at_once(mirror->to, err) : env_sync(mirror->to, err);
 }
 
 /* Works on the round until it has ended or the deadline has passed. */
@@ -221,10 +223,8 @@ static int step_round(struct mirror *mirror, int64_t deadline_us, struct error *
 int mirror_step(struct mirror *mirror, int64_t deadline_us, bool *done, struct error *err)
 {
 	*done = false;
-	if (mirror->round == 0) {
-		env_sync_later(mirror->to);
+	if (mirror->round == 0)
 		begin_round(mirror);
-	}
 	/* What is not committed is not seen, and would make the one go end in vain. */
 	if (is_in_one_go(mirror) && mirror->all && mirror->from->write)
 		return 0;

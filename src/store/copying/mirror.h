@@ -36,7 +36,8 @@ struct mirror {
 
 /*
  * Works until about `deadline_us`; commits the copy every MiB, with an fsync after several and at the end of a round.
- * *done: they are equal as the call returns, but for what is not committed, and the copy is on disk.
+ * *done: they are equal as the call returns, but for what is not committed, and the copy is on disk, as each commit to it
+ * is from then on.
  */
 MUST_CHECK int mirror_step(struct mirror *mirror, int64_t deadline_us, bool *done, struct error *err);
 

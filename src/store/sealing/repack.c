@@ -272,8 +272,7 @@ static int swap_catalog(struct store *store, struct error *err)
 	struct repack *repack = store->repack;
 	struct error ignored;
 
-	/* What is committed to it from now on has to last at once. */
-	if (env_sync_at_once(&repack->copy, err) != 0 || move(store, "data.mdb", &repack->replaced, err) != 0)
+	if (move(store, "data.mdb", &repack->replaced, err) != 0)
 		return -1;
 	move(store, "lock.mdb", NULL, &ignored);
 	char *path = repack->copy.path;
