@@ -27,7 +27,6 @@
 #define LOCK_FILE_BYTES 8192 /* with LMDB's own number of readers, 126 */
 #define RETRY_US CLOCK_US_PER_SECOND
 #define NEW_NAME "data.mdb.new"
-#define STEPS_MAX 4 /* of a walk, before it searches */
 
 /* LMDB reports a short write as EIO. */
 static bool disk_is_full(const char *path)
@@ -168,11 +167,6 @@ static int make_if_missing(struct env *env, struct error *err)
 #define META_MAGIC_AT 16
 #define META_MAGIC UINT32_C(0xBEEFC0DE)
 
-static void on_lost(void *lost)
-{
-	*(bool *)lost = true;
-}
-
 /* Where the map begins, which LMDB does not say: a page starts with its number, and the first database's entry
  * stands in a page of the main one. NULL if that does not lead to the first meta page. */
 static const void *find_map(const struct env *env, MDB_txn *txn, size_t page_bytes)
@@ -193,69 +187,6 @@ static const void *find_map(const struct env *env, MDB_txn *txn, size_t page_byt
 	return magic == META_MAGIC ? map : NULL;
 }
 
-/* --- its size --- */
-
-#define FREE_DBI 0
-
-/* How many of the pages from `first` on are free? LMDB does not write a page that was allocated and freed again. */
-static int count_free(const struct env *env, MDB_txn *txn, uint64_t first, uint64_t *count, struct error *err)
-{
-	MDB_cursor *cursor;
-	MDB_val key, val;
-	int rc = mdb_cursor_open(txn, FREE_DBI, &cursor);
-
-	if (rc)
-		return env_fail(env, rc, "open cursor", err);
-	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc;
-	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
-		const uint64_t *list = val.mv_data; /* how many, then their numbers */
-
-		for (uint64_t i = 1; i < val.mv_size / sizeof(*list) && i <= list[0]; i++)
-			*count += list[i] >= first;
-	}
-	mdb_cursor_close(cursor);
-	return rc == MDB_NOTFOUND ? 0 : env_fail(env, rc, "read the list of free pages", err);
-}
-
-static int check_free(const struct env *env, uint64_t first, uint64_t end, struct error *err)
-{
-	uint64_t free_pages = 0;
-	bool lost = false;
-	MDB_txn *txn;
-
-	map_guard_install();
-	map_guard_catch(on_lost, &lost);
-	int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
-	int result = rc ? env_fail(env, rc, "begin read", err) : count_free(env, txn, first, &free_pages, err);
-	if (!rc)
-		mdb_txn_abort(txn);
-	map_guard_catch(NULL, NULL);
-	if ((result != 0 && !lost) || (result == 0 && !lost && free_pages >= end - first))
-		return result; /* no room to look says nothing about the file */
-	return error_set(err, ERROR_CORRUPT, "%s: cut short, %llu pages of %llu", env->path, (unsigned long long)first,
-	                 (unsigned long long)end);
-}
-
-int env_check_size(const struct env *env, struct error *err)
-{
-	MDB_envinfo info;
-	MDB_stat stat;
-	struct stat st;
-	int fd;
-	int rc = mdb_env_get_fd(env->mdb, &fd);
-
-	if (!rc)
-		rc = mdb_env_info(env->mdb, &info);
-	if (!rc)
-		rc = mdb_env_stat(env->mdb, &stat);
-	if (rc)
-		return env_fail(env, rc, "look", err);
-	if (fstat(fd, &st) != 0)
-		return error_set_errno(err, errno, "%s", env->path);
-	uint64_t first = (uint64_t)st.st_size / stat.ms_psize, end = (uint64_t)info.me_last_pgno + 1;
-	return first >= end ? 0 : check_free(env, first, end, err);
-}
-
 static int guard_map(struct env *env, struct error *err)
 {
 	MDB_txn *txn = env_read(env, err);
@@ -264,7 +195,7 @@ static int guard_map(struct env *env, struct error *err)
 	if (!txn)
 		return -1;
 	env->map = mdb_env_stat(env->mdb, &stat) == 0 ? find_map(env, txn, stat.ms_psize) : NULL;
-	if (env->map && map_guard_add(env->map, env->map_bytes, MAP_GUARD_LMDB, on_lost, env->lost) != 0) {
+	if (env->map && map_guard_add(env->map, env->map_bytes, MAP_GUARD_LMDB, map_guard_set, env->lost) != 0) {
 		env->map = NULL;
 		return env_read_end(env, txn, error_set(err, ERROR_NOMEM, "%s: out of memory", env->path), err);
 	}
@@ -292,7 +223,7 @@ static int open_made(struct env *env, struct error *err)
 	if (open_mdb(env, env->path, 0, err) != 0 || env_check_size(env, err) != 0)
 		return -1;
 	map_guard_install();
-	map_guard_catch(on_lost, env->lost);
+	map_guard_catch(map_guard_set, env->lost);
 	int result = open_databases(env, err) != 0 || guard_map(env, err) != 0 ? -1 : 0;
 	map_guard_catch(NULL, NULL);
 	if (result != 0)
@@ -599,56 +530,4 @@ int env_read_end(struct env *env, MDB_txn *txn, int result, struct error *err)
 	else
 		env->spare = txn;
 	return result;
-}
-
-static int compare_keys(MDB_val left, MDB_val right)
-{
-	size_t len = left.mv_size < right.mv_size ? left.mv_size : right.mv_size;
-	int order = memcmp(left.mv_data, right.mv_data, len);
-
-	return order ? order : (left.mv_size > right.mv_size) - (left.mv_size < right.mv_size);
-}
-
-int env_seek_after(MDB_cursor *cursor, MDB_val last, MDB_val *key, MDB_val *val)
-{
-	if (last.mv_size == 0)
-		return mdb_cursor_get(cursor, key, val, MDB_FIRST);
-	*key = last;
-	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
-	if (!rc && str_equal(env_str(*key), env_str(last)))
-		rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
-	return rc;
-}
-
-int env_walk_next(struct env_walk *walk)
-{
-	walk->rc = mdb_cursor_get(walk->cursor, &walk->key, &walk->val, MDB_NEXT);
-	return walk->rc;
-}
-
-/* A search costs as much as a dozen steps. */
-int env_walk_to(struct env_walk *walk, MDB_txn *txn, MDB_dbi dbi, MDB_val wanted)
-{
-	bool there = walk->cursor && walk->rc == 0;
-	int order = there ? compare_keys(walk->key, wanted) : 0;
-
-	if (there && order == 0)
-		return 0;
-	for (int i = 0; i < STEPS_MAX && order < 0; i++) {
-		if (env_walk_next(walk) != 0 || (order = compare_keys(walk->key, wanted)) >= 0)
-			return walk->rc;
-	}
-	walk->rc = walk->cursor ? 0 : mdb_cursor_open(txn, dbi, &walk->cursor);
-	if (walk->rc)
-		return walk->rc;
-	walk->key = wanted;
-	walk->rc = mdb_cursor_get(walk->cursor, &walk->key, &walk->val, MDB_SET_RANGE);
-	return walk->rc;
-}
-
-void env_walk_end(struct env_walk *walk)
-{
-	if (walk->cursor)
-		mdb_cursor_close(walk->cursor);
-	*walk = (struct env_walk){ .rc = 0 };
 }

@@ -78,6 +78,11 @@ static void on_bus_error(int signal_number, siginfo_t *info, void *context)
 	guarded->fn(guarded->arg);
 }
 
+void map_guard_set(void *lost)
+{
+	*(bool *)lost = true;
+}
+
 void map_guard_install(void)
 {
 	struct sigaction action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };

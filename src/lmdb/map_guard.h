@@ -24,6 +24,9 @@ enum map_guard_fill {
 /* Is called in the signal's handler: may do no more than set members of what `arg` points to. */
 typedef void (*map_guard_fn)(void *arg);
 
+/* One that sets the bool that `lost` points to. */
+void map_guard_set(void *lost);
+
 /* Sets the handler up; again does nothing. */
 void map_guard_install(void);
 
