@@ -113,7 +113,7 @@ bool api_key_allows(const struct http_request *request, const struct catalog_pro
 /* Notes the first use of a key from each network on each day: the place to see that one has got about. */
 static void note_use(struct http_request *request, const struct api *app, const struct api_key *key)
 {
-	char text[IP_TEXT_LEN], line[160];
+	char text[IP_TEXT_LEN], line[API_KEY_ID_LEN + ACCOUNT_ID_MAX + IP_TEXT_LEN + 72];
 
 	if (!key_uses_first(limits_key_uses(app->limits), key->id, http_request_ip(request), clock_now_us()))
 		return;

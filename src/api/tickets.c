@@ -86,7 +86,7 @@ int api_ticket_make(struct api *app, const char *account, const struct pass *pas
                     int64_t valid_us, char text[API_TICKET_LEN + 1], struct error *err)
 {
 	struct ticket *ticket;
-	size_t slot;
+	size_t slot = API_TICKETS_MAX;
 
 	if (take_slot(app, account, &slot, err) != 0)
 		return -1;

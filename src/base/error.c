@@ -14,18 +14,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
+
 #define MESSAGE_BYTES sizeof(((struct error *)NULL)->message)
 
 int error_set(struct error *err, enum error_code code, const char *format, ...)
 {
-	char message[MESSAGE_BYTES];
+	char message[MESSAGE_BYTES + 1]; /* one more, by which str_cut knows that a text is too long */
 	va_list args;
 
 	va_start(args, format);
 	(void)vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
 	err->code = code;
-	memcpy(err->message, message, sizeof(message));
+	str_cut(err->message, sizeof(err->message), message);
 	return -1;
 }
 

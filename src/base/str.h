@@ -45,6 +45,18 @@ static inline void str_copy(char *to, size_t size, const char *text)
 	memcpy(to, text, len);
 }
 
+/* Copies as much of a text as there is room for in `size` bytes with its NUL, and no part of a character of UTF-8. */
+static inline void str_cut(char *to, size_t size, const char *text)
+{
+	size_t len = strnlen(text, size);
+
+	if (len == size)
+		for (len--; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80; len--)
+			;
+	memcpy(to, text, len);
+	to[len] = '\0';
+}
+
 /* Writes bytes as hexadecimal digits in lower case, and a NUL: 2 * count + 1 characters. */
 static inline void str_write_hex(char *out, const void *bytes, size_t count)
 {

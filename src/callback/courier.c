@@ -100,7 +100,7 @@ static void end_courier(struct courier *courier, const char *problem)
 		if (sscanf(courier->said, "\n%d %d %n", &code, &connected, &at) < 2 || at == 0)
 			(void)snprintf(text, sizeof(text), "the process that delivers ended without a word");
 		else
-			(void)snprintf(text, sizeof(text), "%s", courier->said + at);
+			str_cut(text, sizeof(text), courier->said + at);
 		result.problem = code == 0 ? "" : text;
 		result.never_connected = !connected;
 		result.is_done = code == 0;

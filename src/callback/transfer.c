@@ -91,8 +91,7 @@ static void end_transfer(void *ended_transfer, CURL *easy, CURLcode code)
 		result.answer = buf_str(&answer);
 		result.tag = str_from(tag);
 	} else {
-		snprintf(problem, sizeof(problem), "%s",
-		         transfer->problem[0] ? transfer->problem : curl_easy_strerror(code));
+		str_cut(problem, sizeof(problem), transfer->problem[0] ? transfer->problem : curl_easy_strerror(code));
 		result.problem = problem;
 		curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
 		result.never_connected = connect_us == 0;

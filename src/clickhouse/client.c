@@ -310,7 +310,7 @@ static void note(struct clickhouse_server *server, const char *problem)
 		log_warn("cluster", "ClickHouse %s %s%s", server->name, problem ? "is missing: " : "answers again",
 		         problem ? problem : "");
 	server->is_missing = problem != NULL;
-	snprintf(server->problem, sizeof(server->problem), "%s", problem ? problem : "");
+	str_cut(server->problem, sizeof(server->problem), problem ? problem : "");
 }
 
 /* The first line of what a server says of an error. */
@@ -383,7 +383,7 @@ static void on_ended(void *arg, CURL *easy, CURLcode code)
 	struct error err;
 
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-	snprintf(problem, sizeof(problem), "%s", query->problem[0] ? query->problem : curl_easy_strerror(code));
+	str_cut(problem, sizeof(problem), query->problem[0] ? query->problem : curl_easy_strerror(code));
 	end_attempt(query);
 	if (code == CURLE_OK) {
 		on_answer(query, status);

@@ -105,7 +105,7 @@ void consumer_tell(struct consumer *consumer, const struct error *err)
 	if (strcmp(consumer->problem, err->message) != 0)
 		log_error("consumer", "%s %s: %s; trying again", consumer->settings.address, consumer->settings.queue,
 		          err->message);
-	snprintf(consumer->problem, sizeof(consumer->problem), "%s", err->message);
+	str_cut(consumer->problem, sizeof(consumer->problem), err->message);
 }
 
 int64_t consumer_next_pause(struct consumer *consumer)

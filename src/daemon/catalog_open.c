@@ -122,7 +122,7 @@ static int wait_for_catalog(const struct catalog_open *opening, const struct err
 
 	if (strncmp(said, why->message, size - 1) != 0)
 		log_info("main", "waits: %s", why->message);
-	snprintf(said, size, "%s", why->message);
+	str_cut(said, size, why->message);
 	notify_waiting(said, 20 * TRY_US + 2 * opening->config->postgresql_timeout);
 	int result = timer ? event_add(timer, &pause) : -1;
 	while (result == 0 && !waited && !*opening->ending)

@@ -76,7 +76,7 @@ static void note(char text[REASON_SIZE], int result, const struct error *err)
 {
 	if (result != 0 && strncmp(text, err->message, REASON_SIZE - 1) != 0)
 		log_error("forward", "%s", err->message);
-	snprintf(text, REASON_SIZE, "%s", result != 0 ? err->message : "");
+	str_cut(text, REASON_SIZE, result != 0 ? err->message : "");
 }
 
 static void check_other_keys(struct relay *relay, const struct shared_holder *holder)
@@ -154,16 +154,16 @@ static bool find_reason(const struct relay *relay, char *why, size_t size)
 	if (relay->problem[0] || relay->is_free || !relay->holder[0]) {
 		const char *missing = relay->watch ? shared_holder_why(relay->watch) : "";
 
-		snprintf(why, size, "%s",
-		         relay->problem[0] ? relay->problem :
-		         relay->is_free    ? "no front end holds the catalog" :
-		         missing[0]        ? missing :
-		                             "it is not known yet which front end holds the catalog");
+		str_cut(why, size,
+		        relay->problem[0] ? relay->problem :
+		        relay->is_free    ? "no front end holds the catalog" :
+		        missing[0]        ? missing :
+		                            "it is not known yet which front end holds the catalog");
 		return true;
 	}
 	if (forwarder_is_cut_off(relay->forwarder, why, size))
 		return true;
-	snprintf(why, size, "%s", relay->unfit);
+	str_cut(why, size, relay->unfit);
 	return why[0] != '\0';
 }
 

@@ -85,7 +85,7 @@ void feed_retry(struct feed *feed, const struct error *err)
 {
 	if (!feed->told)
 		log_error("feed", "%s: %s; trying again", feed->path, err->message);
-	snprintf(feed->problem, sizeof(feed->problem), "%s", err->message);
+	str_cut(feed->problem, sizeof(feed->problem), err->message);
 	feed->told = true;
 	feed_file_close(feed);
 	feed_wake(feed, err->code == ERROR_UNAVAILABLE ? FEED_FULL_US : FEED_RETRY_US);

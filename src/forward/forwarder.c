@@ -163,6 +163,6 @@ bool forwarder_is_cut_off(const struct forwarder *forwarder, char *why, size_t s
 	else if (!forwarder->is_looked_at)
 		snprintf(why, size, "the front end %.64s has not answered yet", forwarder->target.name);
 	else
-		snprintf(why, size, "%s", forwarder->unreached);
+		str_cut(why, size, forwarder->unreached);
 	return why[0] != '\0';
 }

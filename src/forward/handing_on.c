@@ -63,7 +63,7 @@ void forward_fail(struct forward *forward, const char *why)
 	struct http_outlet *outlet = forward->outlet;
 	char said[CURL_ERROR_SIZE]; /* it may be the forward's own */
 
-	snprintf(said, sizeof(said), "%s", why);
+	str_cut(said, sizeof(said), why);
 	forward->request = NULL;
 	forward->outlet = NULL;
 	forward_free(forward);

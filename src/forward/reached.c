@@ -28,7 +28,7 @@ static void note(struct forwarder *forwarder, const char *problem)
 	forwarder->is_looked_at = true;
 	forwarder->unreached[0] = '\0';
 	if (problem)
-		snprintf(forwarder->unreached, sizeof(forwarder->unreached), "the front end %.64s: %.180s",
+		snprintf(forwarder->unreached, sizeof(forwarder->unreached), "the front end %.64s: %.170s",
 		         forwarder->target.name, problem);
 }
 
@@ -83,7 +83,7 @@ static void judge(const struct buf *answer, long status, char *problem, size_t s
 	if (says.role[0] && strcmp(says.role, "holds") != 0)
 		snprintf(problem, size, "its URL leads to one that does not hold the catalog");
 	else if (!says.role[0] && says.detail[0])
-		snprintf(problem, size, "%s", says.detail);
+		str_cut(problem, size, says.detail);
 	else if (!says.role[0])
 		snprintf(problem, size, "its URL leads to what is no front end: " LOOK_PATH " is answered with %ld",
 		         status);
@@ -97,8 +97,8 @@ static void on_looked(void *arg, CURL *easy, CURLcode code)
 
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	if (code != CURLE_OK)
-		snprintf(problem, sizeof(problem), "%s",
-		         forwarder->look_problem[0] ? forwarder->look_problem : curl_easy_strerror(code));
+		str_cut(problem, sizeof(problem),
+		        forwarder->look_problem[0] ? forwarder->look_problem : curl_easy_strerror(code));
 	else
 		judge(&forwarder->look_answer, status, problem, sizeof(problem));
 	end_look(forwarder);

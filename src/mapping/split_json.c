@@ -136,7 +136,6 @@ bool split_json(struct split *split, struct str row)
 		}
 	if (event == JSON_EVENT_END && is_object)
 		return true;
-	snprintf(split->fault, sizeof(split->fault), "%s",
-	         event == JSON_EVENT_END ? "Must be a JSON object" : err.message);
+	str_cut(split->fault, sizeof(split->fault), event == JSON_EVENT_END ? "Must be a JSON object" : err.message);
 	return false;
 }

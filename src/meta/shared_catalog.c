@@ -214,7 +214,7 @@ static void note_refusal(struct shared *shared, bool is_written, const struct er
 	if (is_written)
 		shared->refusal[0] = '\0';
 	else if (postgresql_was_refused(shared->postgresql))
-		snprintf(shared->refusal, sizeof(shared->refusal), "%s", err->message);
+		str_cut(shared->refusal, sizeof(shared->refusal), err->message);
 }
 
 int shared_begin(struct shared *shared, struct error *err)
@@ -362,7 +362,7 @@ bool shared_is_missing(const struct shared *shared, char *why, size_t size)
 	struct error err;
 	bool is_reached = shared_check_reached(shared, &err) == 0;
 
-	snprintf(why, size, "%s", is_reached ? shared->refusal : err.message);
+	str_cut(why, size, is_reached ? shared->refusal : err.message);
 	return why[0] != '\0';
 }
 

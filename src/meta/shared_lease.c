@@ -16,7 +16,7 @@ void shared_give_up(struct shared *shared, const char *why)
 {
 	if (shared->why[0])
 		return;
-	snprintf(shared->why, sizeof(shared->why), "%s", why);
+	str_cut(shared->why, sizeof(shared->why), why);
 	log_error("postgresql", "%s", why);
 	if (shared->on_lost)
 		shared->on_lost(shared->arg, shared->why);

@@ -173,7 +173,7 @@ void postgresql_drop(struct postgresql *postgresql, const struct error *why)
 
 	if (strncmp(postgresql->why, err.message, sizeof(postgresql->why) - 1) != 0)
 		log_warn("postgresql", "%s", err.message);
-	snprintf(postgresql->why, sizeof(postgresql->why), "%s", err.message);
+	str_cut(postgresql->why, sizeof(postgresql->why), err.message);
 	close_connection(postgresql);
 	end_pending(postgresql, &err);
 	if (postgresql->retry)

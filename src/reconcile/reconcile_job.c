@@ -51,7 +51,7 @@ void reconcile_job_end(struct reconcile_job *job, enum report_state state, const
 	set_state(shown, state);
 	job->reconciles->stats.ended[state]++;
 	shown->ended_us = store_clock_stamp_us(job->reconciles->context.store);
-	(void)snprintf(shown->reason, sizeof(shown->reason), "%s", reason);
+	str_cut(shown->reason, sizeof(shown->reason), reason);
 	log_info("reconcile", "%s of account %s: %s%s%s", shown->id, shown->request.account, report_state_name(state),
 	         reason[0] ? ": " : "", reason);
 	if (state != REPORT_SUCCESS)

@@ -227,6 +227,16 @@ def test_the_first_use_of_a_day_from_a_network_is_in_the_audit_log(keys, log_pat
     assert key["key"][16:] not in log_path.read_text()
 
 
+def test_the_audit_log_has_a_long_account_and_a_long_address_whole(keys, log_path):
+    account, client = harness.Account("a" * 64), "2001:db8:1111:2222:3333:4444:5555:6666"
+    keys.daemon.ctl("account", "add", account.id)
+    key = keys.add(account=account)
+    answer = keys.daemon.request("GET", "/v2/account", None, {"X-Forwarded-For": client}, (account.id, key["key"]))
+    assert answer.status == 200
+    (line,) = [line for line in log_path.read_text().splitlines() if key["id"] in line and "key use" in line]
+    assert f"of account {account.id} was used from {client}, the first time today from there" in line
+
+
 @pytest.mark.parametrize("options, words", [
     (("--scope", "all"), 'scope: "all" is not a scope: it must be records or reports'), (("--scope", ""), "scope: none given"),
     (("--product", "SMS,NOTHING"), 'product: "NOTHING" is none'), (("--networks", "somewhere"), 'networks: "somewhere"'),

@@ -184,6 +184,35 @@ START_TEST(error_message_is_cut_not_overrun)
 }
 END_TEST
 
+START_TEST(no_part_of_a_character_is_left_where_an_error_message_is_cut)
+{
+	struct error err;
+
+	for (int before = 500; before < 516; before++) {
+		error_set(&err, ERROR_LIMIT, "%*d\xf0\x9f\x98\x80\xc3\xa9", before, 1);
+		ck_assert(json_is_utf8(str_from(err.message)));
+		ck_assert_uint_ge(strlen(err.message), before < 506 ? (size_t)before + 6 : sizeof(err.message) - 4);
+	}
+}
+END_TEST
+
+START_TEST(a_text_is_cut_to_whole_characters)
+{
+	char out[6];
+
+	str_cut(out, sizeof(out), "abcde");
+	ck_assert_str_eq(out, "abcde");
+	str_cut(out, sizeof(out), "abcdef");
+	ck_assert_str_eq(out, "abcde");
+	str_cut(out, sizeof(out), "abcd\xc3\xa9");
+	ck_assert_str_eq(out, "abcd");
+	str_cut(out, sizeof(out), "abc\xc3\xa9");
+	ck_assert_str_eq(out, "abc\xc3\xa9");
+	str_cut(out, 1, "\xc3\xa9");
+	ck_assert_str_eq(out, "");
+}
+END_TEST
+
 START_TEST(error_may_be_wrapped_in_itself)
 {
 	struct error err;
@@ -243,6 +272,8 @@ Suite *suite_buf(void)
 	tcase_add_test(buf, reserve_that_overflows_fails);
 	tcase_add_test(buf, drain_moves_the_rest_to_the_front);
 	tcase_add_test(error, error_message_is_cut_not_overrun);
+	tcase_add_test(error, no_part_of_a_character_is_left_where_an_error_message_is_cut);
+	tcase_add_test(error, a_text_is_cut_to_whole_characters);
 	tcase_add_test(error, error_may_be_wrapped_in_itself);
 	tcase_add_test(error, errno_decides_the_code);
 	tcase_add_test(error, every_error_code_has_a_name);

@@ -549,7 +549,7 @@ bool store_cluster_is_missing(const struct store *store, char *why, size_t size)
 	clickhouse_state(cluster->clickhouse, cluster->quorum, &state);
 	if (cluster->is_ready && !state.has_shard_missing)
 		return false;
-	snprintf(why, size, "%s", state.has_shard_missing ? state.first : cluster->why_not.message);
+	str_cut(why, size, state.has_shard_missing ? state.first : cluster->why_not.message);
 	return true;
 }
 
