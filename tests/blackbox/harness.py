@@ -174,7 +174,7 @@ class Daemon:
 
     def __init__(self, **options):
         self.directory = tempfile.mkdtemp(prefix="cdrd-test-", dir="/tmp")
-        self.port = free_port()
+        self.address, self.port = "127.0.0.1", free_port()
         self.socket = os.path.join(self.directory, "admin.sock")
         self.data_dir = os.path.join(self.directory, "data")
         self.log_path = os.path.join(self.directory, "log")
@@ -191,12 +191,25 @@ class Daemon:
         self.process = None
         self.box = sandbox_command([self.directory, TESTS_FILES]) if IS_SANDBOXED else []
 
+    def run_at(self, host):
+        """To be run on a host of tests/cluster/networks.py, from its start on."""
+        self.address, self.box = host.address, host.command
+        self.options.update(listen=f"{host.address}:{self.port}", allow_cleartext="yes")
+        return self
+
     def use_cluster(self):
         self.database = f"d{next(databases)}"
         own = {"store": "clickhouse", "clickhouse": CLUSTER.hosts, "clickhouse_database": self.database, "clickhouse_quorum": 1,
                "clickhouse_timeout": "30s"}
         self.options = {**own, **self.options}
         CLUSTER.make_database(self.database)
+
+    def take_copy(self, other):
+        """Of the other's data_dir, before it is started; records that are in a cluster are those of both."""
+        shutil.copytree(other.data_dir, self.data_dir)
+        if self.database:
+            CLUSTER.drop_database(self.database)
+            self.database = self.options["clickhouse_database"] = other.database
 
     # --- its life ---
 
@@ -227,7 +240,7 @@ class Daemon:
 
     def answers(self):
         """Does it take connections on both of its sockets?"""
-        for family, address in ((socket.AF_INET, ("127.0.0.1", self.port)), (socket.AF_UNIX, self.socket)):
+        for family, address in ((socket.AF_INET, (self.address, self.port)), (socket.AF_UNIX, self.socket)):
             with socket.socket(family) as probe:
                 if probe.connect_ex(address) != 0:
                     return False
@@ -328,7 +341,7 @@ class Daemon:
     # --- HTTP ---
 
     def request(self, method, target, body=None, headers=None, auth=None, timeout=120, port=None):
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=timeout)
+        connection = http.client.HTTPConnection(self.address, port or self.port, timeout=timeout)
         headers = dict(headers or {})
         if auth:
             headers["Authorization"] = basic(*auth)

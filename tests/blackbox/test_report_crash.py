@@ -5,7 +5,6 @@ import errno
 import hashlib
 import os
 import random
-import shutil
 import subprocess
 import time
 
@@ -68,7 +67,7 @@ def test_a_report_killed_again_and_again_is_byte_for_byte_what_it_would_have_bee
     id = reporting.create(undisturbed, account, **query(**shape))["request_id"]
     undisturbed.kill9()
     killed = daemons(start=False, **sealing)
-    shutil.copytree(undisturbed.data_dir, killed.data_dir)
+    killed.take_copy(undisturbed)
     del undisturbed.options["report_pause"]
     undisturbed.start()
     wanted = reporting.wait(undisturbed, account, id)

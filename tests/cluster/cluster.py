@@ -8,8 +8,10 @@
     cluster.make_database("name")       and drop_database
     cluster.remove()
 
+With hosts (networks.py), one for ZooKeeper and one for each server, they run there, and hosts[0].cut() cuts off ZooKeeper.
 The servers are Debian's (clickhouse-server 18.16, zookeeper). REASON says what is missing, or is None.
 """
+import itertools
 import os
 import shutil
 import signal
@@ -42,12 +44,12 @@ CONFIG = """<?xml version="1.0"?>
 <yandex>
  <logger><level>warning</level><log>{directory}/log</log><errorlog>{directory}/errors</errorlog></logger>
  <http_port>{http}</http_port><tcp_port>{tcp}</tcp_port><interserver_http_port>{peers}</interserver_http_port>
- <interserver_http_host>127.0.0.1</interserver_http_host><listen_host>127.0.0.1</listen_host>
+ <interserver_http_host>{address}</interserver_http_host><listen_host>{address}</listen_host>
  <max_connections>200</max_connections><max_concurrent_queries>100</max_concurrent_queries>
  <mark_cache_size>33554432</mark_cache_size>
  <path>{directory}/data/</path><tmp_path>{directory}/tmp/</tmp_path><users_config>users.xml</users_config>
  <default_profile>default</default_profile><default_database>default</default_database>
- <zookeeper><node><host>127.0.0.1</host><port>{zookeeper}</port></node><session_timeout_ms>4000</session_timeout_ms></zookeeper>
+ <zookeeper><node><host>{keeper}</host><port>{zookeeper}</port></node><session_timeout_ms>4000</session_timeout_ms></zookeeper>
  <macros><shard>{shard}</shard><replica>{replica}</replica></macros>
 </yandex>
 """
@@ -55,24 +57,31 @@ CONFIG = """<?xml version="1.0"?>
 USERS = """<?xml version="1.0"?>
 <yandex>
  <profiles><default><max_memory_usage>1500000000</max_memory_usage></default></profiles>
- <users><default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default></users>
+ <users><default><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></default></users>
  <quotas><default><interval><duration>3600</duration><queries>0</queries><errors>0</errors><result_rows>0</result_rows>
   <read_rows>0</read_rows><execution_time>0</execution_time></interval></default></quotas>
 </yandex>
 """
 
 
+class Here:
+    """The host that tests run on, as networks.Host."""
+    address = "127.0.0.1"
+    command = []
+
+
 class Server:
     """A process with a folder of its own."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, host):
         self.directory = directory
+        self.host, self.address = host, host.address
         self.process = None
         os.makedirs(directory)
 
     def run(self, *command):
         with open(os.path.join(self.directory, "out"), "ab") as out:
-            self.process = subprocess.Popen(command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            self.process = subprocess.Popen([*self.host.command, *command], cwd=self.directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
     def wait(self):
         deadline = time.monotonic() + SECONDS
@@ -95,21 +104,23 @@ class Server:
 
 
 class ZooKeeper(Server):
-    def __init__(self, directory):
-        super().__init__(directory)
+    def __init__(self, directory, host):
+        super().__init__(directory, host)
         self.port = harness.free_port()
         with open(os.path.join(directory, "zoo.cfg"), "w") as config:
-            config.write(f"tickTime=500\ndataDir={directory}/data\nclientPort={self.port}\nclientPortAddress=127.0.0.1\n"
+            config.write(f"tickTime=500\ndataDir={directory}/data\nclientPort={self.port}\nclientPortAddress={self.address}\n"
                          "admin.enableServer=false\n4lw.commands.whitelist=srvr\n")
 
     def start(self):
-        self.run("java", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{self.directory}:{ZOOKEEPER_JAR}",
+        # Without an fsync for each insert: tests kill processes, not hosts.
+        self.run("java", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dzookeeper.forceSync=no",
+                 "-cp", f"{self.directory}:{ZOOKEEPER_JAR}",
                  "org.apache.zookeeper.server.quorum.QuorumPeerMain", os.path.join(self.directory, "zoo.cfg"))
 
     def answers(self):
         """It listens before it serves."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as asking:
+            with socket.create_connection((self.address, self.port), 1) as asking:
                 asking.sendall(b"srvr")
                 return asking.recv(1000).startswith(b"Zookeeper version")
         except OSError:
@@ -117,14 +128,14 @@ class ZooKeeper(Server):
 
 
 class ClickHouse(Server):
-    def __init__(self, directory, zookeeper, shard, replica):
-        super().__init__(directory)
+    def __init__(self, directory, host, zookeeper, shard, replica):
+        super().__init__(directory, host)
         self.http, tcp, peers = (harness.free_port() for _ in range(3))
         for name in ("data", "tmp"):
             os.mkdir(os.path.join(directory, name))
         with open(os.path.join(directory, "config.xml"), "w") as config:
-            config.write(CONFIG.format(directory=directory, http=self.http, tcp=tcp, peers=peers, zookeeper=zookeeper,
-                                       shard=shard, replica=replica))
+            config.write(CONFIG.format(directory=directory, http=self.http, tcp=tcp, peers=peers, address=self.address,
+                                       keeper=zookeeper.address, zookeeper=zookeeper.port, shard=shard, replica=replica))
         with open(os.path.join(directory, "users.xml"), "w") as users:
             users.write(USERS)
 
@@ -139,7 +150,7 @@ class ClickHouse(Server):
 
     def query(self, sql, **settings):
         """The answer's text; an error of the server's is an AssertionError with its words."""
-        url = f"http://127.0.0.1:{self.http}/?" + urllib.parse.urlencode({"wait_end_of_query": 1, **settings})
+        url = f"http://{self.address}:{self.http}/?" + urllib.parse.urlencode({"wait_end_of_query": 1, **settings})
         try:
             with urllib.request.urlopen(url, sql.encode(), timeout=SECONDS) as answer:
                 return answer.read().decode()
@@ -148,13 +159,14 @@ class ClickHouse(Server):
 
 
 class Cluster:
-    def __init__(self, shards=1, replicas=1):
+    def __init__(self, shards=1, replicas=1, hosts=()):
+        given = itertools.chain(hosts, itertools.repeat(Here))
         self.directory = tempfile.mkdtemp(prefix="cdrd-cluster-", dir="/tmp")
-        self.zookeeper = ZooKeeper(os.path.join(self.directory, "zookeeper"))
-        self.servers = {(shard, replica): ClickHouse(os.path.join(self.directory, f"{shard}-{replica}"),
-                                                     self.zookeeper.port, shard, replica)
+        self.zookeeper = ZooKeeper(os.path.join(self.directory, "zookeeper"), next(given))
+        self.servers = {(shard, replica): ClickHouse(os.path.join(self.directory, f"{shard}-{replica}"), next(given),
+                                                     self.zookeeper, shard, replica)
                         for shard in range(1, shards + 1) for replica in range(1, replicas + 1)}
-        shards = [[f"127.0.0.1:{server.http}" for (at, _), server in self.servers.items() if at == shard]
+        shards = [[f"{server.address}:{server.http}" for (at, _), server in self.servers.items() if at == shard]
                   for shard in range(1, shards + 1)]
         self.hosts = "|".join(",".join(shard) for shard in shards)
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
-"""A PostgreSQL server for tests, on a socket of its own: tests/unit/postgresql_server, which the unit tests use, too.
+"""A PostgreSQL server for tests, on a socket of its own, and at the address of a host (networks.py) that it is given:
+tests/unit/postgresql_server, which the unit tests use, too.
 
     server = PostgreSQL()
     server.connection                   what the setting postgresql takes
     server.crash(); server.start()      kill -9 of all its processes; stop() and resume() are SIGSTOP and SIGCONT
-    server.query("SELECT 1")            psql's answer, unaligned
+    server.query("SELECT 1")            psql's answer, unaligned; by the socket in any case
     server.remove()
 
 REASON says what is missing, or is None.
@@ -20,13 +21,16 @@ REASON = None if glob.glob("/usr/lib/postgresql/*/bin/initdb") else "postgresql 
 
 
 class PostgreSQL:
-    def __init__(self):
+    def __init__(self, host=None):
         self.directory = tempfile.mkdtemp(prefix="cdrd-postgresql-", dir="/tmp")
-        self.connection = f"host={self.directory} user=cdrd dbname=postgres"
+        self.socket = f"host={self.directory} user=cdrd dbname=postgres"
+        self.host = host
+        self.connection = f"hostaddr={host.address} user=cdrd dbname=postgres" if host else self.socket
         self.does("up")
 
     def does(self, action):
-        subprocess.run([SCRIPT, action, self.directory], check=True, timeout=120)
+        command, address = (self.host.command, [self.host.address]) if self.host else ([], [])
+        subprocess.run([*command, SCRIPT, action, self.directory, *address], check=True, timeout=120)
 
     def start(self):
         self.does("start")
@@ -44,6 +48,6 @@ class PostgreSQL:
         self.does("down")
 
     def query(self, sql):
-        asked = subprocess.run(["psql", "-X", "-A", "-t", "-d", self.connection, "-c", sql], check=True, capture_output=True,
+        asked = subprocess.run(["psql", "-X", "-A", "-t", "-d", self.socket, "-c", sql], check=True, capture_output=True,
                                text=True, timeout=120)
         return asked.stdout.strip()

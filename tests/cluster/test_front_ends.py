@@ -50,7 +50,7 @@ def begin_forwarding(daemon):
 
 def listens(daemon):
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", daemon.port)) == 0
+        return probe.connect_ex((daemon.address, daemon.port)) == 0
 
 
 def readiness(daemon):
@@ -185,7 +185,7 @@ class Producer(threading.Thread):
         daemon = self.front_ends[0]
         self.front_ends = self.front_ends[1:] + self.front_ends[:1]
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=20)
+            connection = http.client.HTTPConnection(daemon.address, daemon.port, timeout=20)
             with contextlib.closing(connection):
                 connection.request("POST", "/v1/cdrs", body, {"Content-Type": harness.CONTENT_TYPES["ndjson"],
                                                               "Authorization": harness.basic(*harness.PRODUCER)})

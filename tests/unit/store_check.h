@@ -11,7 +11,7 @@
 #include "store_model.h"
 #include "test_engine.h"
 
-#define CHECK_ACCOUNTS_MAX 8
+#define CHECK_ACCOUNTS_MAX 32
 #define CHECK_FILTERS_MAX 3
 
 struct check {

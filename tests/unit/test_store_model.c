@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <sys/queue.h>
+
 #include "base/clock.h"
 #include "expect.h"
 #include "hot_check.h"
@@ -32,8 +34,12 @@ Suite *suite_store_model(void);
 #define SEEDS_SHORT 12
 #define SEEDS_LONG 400
 #define SEEDS_OTHER 4 /* of each other engine */
+#define SEEDS_CLUSTER 1
+#define SEEDS_CLUSTER_LONG 40
 #define STEPS 700
-#define ACCOUNTS 4
+#define STEPS_CLUSTER 150
+#define ACCOUNTS_MAX 30
+#define FAMILY 6 /* accounts, of which a query is often about all */
 #define SCANS 5
 #define FIRST_DAY 20500
 #define HOT_CHECK_STEPS 8          /* what is known of hot rows is checked in as many steps */
@@ -41,11 +47,17 @@ Suite *suite_store_model(void);
 #define MAP_BYTES ((size_t)256 << 20)
 #define MAP_BYTES_TIGHT ((size_t)3 << 20)
 
-/* In the order of their keys. */
-static const char *const ids[ACCOUNTS] = { "z", "An-id_of_64_characters-0123456789-abcdefghijklmnopqrstuvwxyz_ABC",
-	                                   "acct0001", "zzzzzzzz" };
 static const char *const product_names[] = {
 	"SMS", "SMS", "SMS", "VOICE-CALL", "VERIFY-V2", "IN-APP-VOICE", "SMS-TRAFFIC-CONTROL"
+};
+
+/* A record on its way, of which the engine has not said yet what became of it. */
+struct put {
+	LIST_ENTRY(put) link;
+	struct run *run;
+	struct sample *sample;
+	struct store_versions versions;
+	bool has_versions;
 };
 
 struct run {
@@ -57,6 +69,13 @@ struct run {
 	struct sampler sampler;
 	struct fixture f;
 	struct model model;
+	char accounts[ACCOUNTS_MAX][ACCOUNT_ID_MAX + 1]; /* in the order of their keys */
+	uint8_t by_size[ACCOUNTS_MAX];                   /* those with the most records first */
+	uint32_t accounts_count;
+	LIST_HEAD(, put) puts;
+	bool is_moving; /* one of the puts may move a record */
+	bool commits;   /* a commit is under way */
+	bool aborts;
 	struct check scans[SCANS];
 	bool open[SCANS];
 	int32_t first_day;
@@ -76,6 +95,8 @@ static bool fails(const struct run *run, int rc, const struct error *err)
 {
 	if (rc == 0)
 		return false;
+	if (run->aborts)
+		return true;
 	expect(run->tight && err->code == ERROR_FULL, "%s: %s", run->about, err->message);
 	return true;
 }
@@ -125,13 +146,25 @@ static const struct model_record *any_record(struct run *run)
 	return record->gone ? NULL : record;
 }
 
+/* By Zipf's law: the second has half of what the first has, the third a third of it. */
+static uint32_t any_account(struct run *run)
+{
+	uint32_t total = 0, at = 0;
+
+	for (uint32_t i = 0; i < run->accounts_count; i++)
+		total += 10000 / (i + 1);
+	uint32_t chosen = pick_below(run->pick, total);
+	while (chosen >= 10000 / (at + 1))
+		chosen -= 10000 / (at++ + 1);
+	return run->by_size[at];
+}
+
 static struct sample *new_sample(struct run *run)
 {
 	const struct catalog_product *product = any_product(run);
-	const char *account = ids[pick_percent(run->pick, 60) ? 0 : pick_below(run->pick, ACCOUNTS)];
 
-	return sample_new(&run->sampler, product, account, ++run->ids, any_direction(run, product),
-	                  any_time(run, any_day(run)));
+	return sample_new(&run->sampler, product, run->accounts[any_account(run)], ++run->ids,
+	                  any_direction(run, product), any_time(run, any_day(run)));
 }
 
 /* The same, changed, moved, or on another day. */
@@ -167,31 +200,83 @@ static const struct store_versions *any_versions(struct run *run, struct store_v
 	return versions;
 }
 
-static void put(struct run *run, struct sample *sample, const struct store_versions *versions)
+static void put_free(struct put *put)
 {
-	struct sample *stored;
-	enum store_put_result result, wanted = model_expect(&run->model, sample, versions, &stored);
-	struct error err = { 0 };
-	int rc = versions ? store_put_version(run->f.store, &sample->record, sample->time_us, versions, &result, &err) :
-	                    store_put(run->f.store, &sample->record, sample->time_us, &result, &err);
+	LIST_REMOVE(put, link);
+	free(put->sample);
+	free(put);
+}
 
-	if (fails(run, rc, &err)) {
+static void on_put(void *arg, enum store_put_result result, const struct error *err)
+{
+	struct put *put = arg;
+	struct run *run = put->run;
+	const struct store_versions *versions = put->has_versions ? &put->versions : NULL;
+	struct sample *stored;
+	enum store_put_result wanted = model_expect(&run->model, put->sample, versions, &stored);
+
+	if (fails(run, err ? -1 : 0, err)) {
 		lose_uncommitted(run);
 		free(stored);
 	} else {
 		expect(result == wanted, "%s: put of %.*s gave %d, wanted %d", run->about,
-		       STR_ARGS(sample->record.values[sample->record.product->id_column]), result, wanted);
+		       STR_ARGS(put->sample->record.values[put->sample->record.product->id_column]), result, wanted);
 		run->results[result]++;
 		if (stored)
 			model_put(&run->model, stored, versions, run->engine->newest(run->f.store));
 	}
-	free(sample);
+	put_free(put);
+}
+
+static void put(struct run *run, struct sample *sample, const struct store_versions *versions)
+{
+	struct put *put = calloc(1, sizeof(*put));
+
+	ck_assert_ptr_nonnull(put);
+	*put = (struct put){ .run = run, .sample = sample, .has_versions = versions != NULL };
+	if (versions)
+		put->versions = *versions;
+	LIST_INSERT_HEAD(&run->puts, put, link);
+	store_put_begin(run->f.store, &sample->record, sample->time_us, versions ? &put->versions : NULL, on_put, put);
+}
+
+/* Has all that was put end. */
+static void settle(struct run *run)
+{
+	if (run->engine->settle)
+		run->engine->settle(run->f.store);
+	expect(LIST_EMPTY(&run->puts), "%s: a put has not ended", run->about);
+	run->is_moving = false;
+}
+
+static bool has_moved_since(const struct model_record *record, uint64_t snapshot)
+{
+	return model_place_at(record, snapshot) && record->positions[record->places_count - 1].seq > snapshot;
+}
+
+/* Has it moved since a scan began that is under way, or that may begin now? Then some engines know what it was at the place
+ * that it has left, as it was when it left, but nothing of what has become of it since. */
+static bool is_left_alone(const struct run *run, const struct model_record *record)
+{
+	bool is_left = has_moved_since(record, store_snapshot(run->f.store));
+
+	for (unsigned i = 0; i < SCANS; i++)
+		is_left |= run->open[i] && has_moved_since(record, run->scans[i].query.snapshot);
+	return is_left && run->engine->forgets_moves;
+}
+
+static const struct model_record *record_to_change(struct run *run)
+{
+	if (run->engine->forgets_moves && run->is_moving)
+		settle(run);
+	const struct model_record *record = any_record(run);
+	return record && !is_left_alone(run, record) ? record : NULL;
 }
 
 static void do_put(struct run *run)
 {
 	for (uint32_t left = pick_between(run->pick, 1, run->burst); left > 0; left--) {
-		const struct model_record *old = pick_percent(run->pick, 30) ? any_record(run) : NULL;
+		const struct model_record *old = pick_percent(run->pick, 30) ? record_to_change(run) : NULL;
 		struct sample *sample = old ? changed_sample(run, old) : new_sample(run);
 		struct store_versions own;
 		const struct store_versions *versions = any_versions(run, &own, sample->record.product);
@@ -202,18 +287,40 @@ static void do_put(struct run *run)
 			free(sample);
 			sample = part;
 		}
+		run->is_moving |= old != NULL;
 		put(run, sample, versions);
 	}
+	if (pick_percent(run->pick, 50))
+		settle(run);
+}
+
+static void on_commit(void *arg, const struct error *err)
+{
+	struct run *run = arg;
+
+	run->commits = false;
+	if (fails(run, err ? -1 : 0, err))
+		lose_uncommitted(run);
+	else
+		model_commit(&run->model);
+}
+
+/* A new process knows no more of a scan than its position. */
+static void forget_scans(struct run *run)
+{
+	for (unsigned i = 0; i < SCANS; i++)
+		if (run->open[i])
+			check_forget(&run->scans[i]);
 }
 
 static void do_commit(struct run *run)
 {
-	struct error err = { 0 };
-
-	if (fails(run, store_commit(run->f.store, &err), &err))
-		lose_uncommitted(run);
-	else
-		model_commit(&run->model);
+	if (run->engine->reads_ahead)
+		forget_scans(run);
+	run->commits = true;
+	store_commit_begin(run->f.store, on_commit, run);
+	while (run->commits)
+		run->engine->turn(run->f.store);
 	ck_assert_uint_eq(store_uncommitted(run->f.store), 0);
 	if (run->engine == &days_test_engine && run->step % HOT_CHECK_STEPS == 0)
 		hot_check(run->f.store, run->about);
@@ -221,7 +328,9 @@ static void do_commit(struct run *run)
 
 static void do_abort(struct run *run)
 {
+	run->aborts = true;
 	run->engine->ops->abort(run->f.store);
+	run->aborts = false;
 	lose_uncommitted(run);
 }
 
@@ -357,6 +466,17 @@ static void any_range(struct run *run, struct scan_query *query)
 		query->to_us++;
 }
 
+/* One, its family, or some. */
+static void any_accounts(struct run *run, struct check *check)
+{
+	uint32_t account = any_account(run), kind = pick_below(run->pick, 4);
+
+	for (uint32_t i = 0; i < run->accounts_count; i++)
+		if (i == account || (kind == 0 && pick_percent(run->pick, 40)) ||
+		    (kind > 1 && i / FAMILY == account / FAMILY))
+			check->accounts[check->query.accounts_count++] = sample_account_key(run->accounts[i]);
+}
+
 static void any_query(struct run *run, struct check *check)
 {
 	*check = (struct check){ .engine = run->engine,
@@ -371,9 +491,7 @@ static void any_query(struct run *run, struct check *check)
 	check->view.show_concatenated = pick_percent(run->pick, 50);
 	query->snapshot = store_snapshot(run->f.store);
 	any_range(run, query);
-	for (uint32_t i = 0; i < ACCOUNTS; i++)
-		if (i == 0 || pick_percent(run->pick, 40))
-			check->accounts[query->accounts_count++] = sample_account_key(ids[i]);
+	any_accounts(run, check);
 	while (query->filters_count < CHECK_FILTERS_MAX && pick_percent(run->pick, 35))
 		add_filter(run, check);
 	if (pick_percent(run->pick, 30))
@@ -444,7 +562,8 @@ static void write_id(void *arg, struct buf *out, const struct record *record)
 /* All changes of an account, page by page: each record is there once. */
 static void do_changes(struct run *run)
 {
-	struct account_key account = sample_account_key(ids[0]);
+	const char *id = run->accounts[any_account(run)];
+	struct account_key account = sample_account_key(id);
 	struct changes_query query = { .product = any_product(run),
 		                       .accounts = &account,
 		                       .accounts_count = 1,
@@ -458,9 +577,12 @@ static void do_changes(struct run *run)
 		struct changes *changes = changes_new(run->f.store, &query, &err);
 		enum scan_end end = SCAN_PAUSED;
 
-		while (end != SCAN_DONE)
+		while (end != SCAN_DONE) {
+			if (end == SCAN_WAITS)
+				run->engine->turn(run->f.store);
 			expect(changes_run(changes, INT64_MAX, &end, &err) == 0, "%s: changes: %s", run->about,
 			       err.message);
+		}
 		page = changes_page(changes);
 		count += page.count;
 		expect(page.up_to > query.since || !page.more, "%s: a page of changes leads nowhere", run->about);
@@ -472,7 +594,7 @@ static void do_changes(struct run *run)
 		const struct catalog_product *product = query.product;
 
 		wanted += !record->gone && record->committed && record->committed->record.product == product &&
-		          str_is(record->committed->record.values[product->account_column], ids[0]);
+		          str_is(record->committed->record.values[product->account_column], id);
 	}
 	expect(count == wanted, "%s: %zu changes of %.*s, wanted %zu", run->about, count, STR_ARGS(query.product->name),
 	       wanted);
@@ -492,14 +614,14 @@ static void do_find(struct run *run)
 {
 	const struct model_record *record = any_record(run);
 
-	find(run, any_product(run), str_from(ids[0]), STR_LITERAL("nobody-has-it"));
+	find(run, any_product(run), str_from(run->accounts[0]), STR_LITERAL("nobody-has-it"));
 	if (!record)
 		return;
 	const struct record *own = &record->now->record;
 	struct str id = own->values[own->product->lookup[pick_below(run->pick, own->product->lookup_count)]];
 	bool other = pick_percent(run->pick, 10);
 	find(run, other ? any_product(run) : own->product,
-	     other ? str_from(ids[pick_below(run->pick, ACCOUNTS)]) : own->values[own->product->account_column],
+	     other ? str_from(run->accounts[any_account(run)]) : own->values[own->product->account_column],
 	     id.len > 0 ? id : own->values[own->product->id_column]);
 }
 
@@ -587,12 +709,21 @@ static void tamper_with_filters(struct run *run)
 	}
 }
 
-/* A new process knows no more of a scan than its position. */
-static void forget_scans(struct run *run)
+/* Of what has not ended, nobody is told any more. */
+static void forget_puts(struct run *run)
 {
-	for (unsigned i = 0; i < SCANS; i++)
-		if (run->open[i])
-			check_forget(&run->scans[i]);
+	while (!LIST_EMPTY(&run->puts))
+		put_free(LIST_FIRST(&run->puts));
+}
+
+/* Of an engine that keeps what was committed somewhere else. */
+static void do_reopen(struct run *run)
+{
+	forget_scans(run);
+	fixture_restart(&run->f);
+	forget_puts(run);
+	lose_uncommitted(run);
+	settle(run);
 }
 
 static void do_restart(struct run *run)
@@ -731,7 +862,8 @@ static void do_retention(struct run *run)
 	int removed = store_remove_days_before(run->f.store, run->first_day + 1, 1);
 	store_days(run->f.store, &after);
 	ck_assert_uint_eq(before - (size_t)removed, after);
-	if (removed == 1) {
+	settle(run);
+	if (removed == 1 || run->engine->reopens) {
 		run->first_day++;
 		model_remove_days_before(&run->model, run->first_day);
 	}
@@ -739,16 +871,34 @@ static void do_retention(struct run *run)
 
 /* --- runs --- */
 
+static bool any_engine(const struct test_engine *engine)
+{
+	(void)engine;
+	return true;
+}
+
+/* What lies beside the seam. */
+static bool of_days(const struct test_engine *engine)
+{
+	return engine == &days_test_engine;
+}
+
+static bool that_reopens(const struct test_engine *engine)
+{
+	return engine->reopens;
+}
+
 static const struct {
 	void (*does)(struct run *run);
 	unsigned weight;
-	bool of_days; /* of the daemon's engine alone: what lies beside the seam */
+	bool (*of)(const struct test_engine *engine);
 } steps[] = {
-	{ do_put, 300, false },  { do_commit, 120, false },        { do_abort, 8, false },
-	{ do_slice, 160, true }, { do_all_maintenance, 12, true }, { do_seal_all, 8, true },
-	{ do_scan, 230, false }, { do_find, 100, false },          { do_restart, 12, true },
-	{ do_crash, 5, true },   { do_whole_scan, 40, false },     { do_retention, 3, false },
-	{ do_verify, 6, true },  { do_torn_crash, 8, true },
+	{ do_put, 300, any_engine },  { do_commit, 120, any_engine },      { do_abort, 8, any_engine },
+	{ do_slice, 160, of_days },   { do_all_maintenance, 12, of_days }, { do_seal_all, 8, of_days },
+	{ do_scan, 230, any_engine }, { do_find, 100, any_engine },        { do_restart, 12, of_days },
+	{ do_crash, 5, of_days },     { do_whole_scan, 40, any_engine },   { do_retention, 3, any_engine },
+	{ do_verify, 6, of_days },    { do_torn_crash, 8, of_days },       { do_changes, 10, any_engine },
+	{ do_count, 20, any_engine }, { do_reopen, 12, that_reopens },
 };
 
 static void do_step(struct run *run)
@@ -760,8 +910,29 @@ static void do_step(struct run *run)
 	unsigned chosen = pick_below(run->pick, total);
 	while (chosen >= steps[at].weight)
 		chosen -= steps[at++].weight;
-	if (!steps[at].of_days || run->engine == &days_test_engine)
+	if (steps[at].of(run->engine))
 		steps[at].does(run);
+}
+
+/* Ids of all lengths: the number of one that has not 8 characters is their count. */
+static void make_accounts(struct run *run)
+{
+	static const uint32_t counts[] = { 1, 4, 4, ACCOUNTS_MAX };
+	static const char text[] = "An-id_of_64_characters-0123456789-abcdefghijklmnopqrstuvwxyz_ABC";
+
+	run->accounts_count = counts[pick_below(run->pick, sizeof(counts) / sizeof(counts[0]))];
+	uint32_t numbered = (run->accounts_count + 1) / 2;
+	for (uint32_t i = 0; i < run->accounts_count; i++) {
+		uint32_t len = i + 1 < numbered ? i + 1 + (i >= 7) : ACCOUNT_ID_MAX,
+			 other = pick_below(run->pick, i + 1);
+
+		if (i < numbered)
+			snprintf(run->accounts[i], sizeof(run->accounts[i]), "%.*s", (int)len, text);
+		else
+			snprintf(run->accounts[i], sizeof(run->accounts[i]), "acct%04u", i);
+		run->by_size[i] = run->by_size[other];
+		run->by_size[other] = (uint8_t)i;
+	}
 }
 
 static void begin(struct run *run, const struct test_engine *engine, uint64_t seed)
@@ -774,6 +945,7 @@ static void begin(struct run *run, const struct test_engine *engine, uint64_t se
 	run->sampler.styles = pick_u64(run->pick);
 	run->sampler.wild = pick_percent(run->pick, 40);
 	run->tight = seed % 6 == 5 && engine == &days_test_engine;
+	make_accounts(run);
 	run->days = run->tight ? 1 : (int)pick_between(run->pick, 1, 5);
 	run->hour = pick_below(run->pick, 24);
 	uint32_t rows = seal_rows[pick_below(run->pick, sizeof(seal_rows) / sizeof(seal_rows[0]))];
@@ -787,7 +959,10 @@ static void begin(struct run *run, const struct test_engine *engine, uint64_t se
 		.seal_rows = rows,
 		.seal_age_us = pick_percent(run->pick, 50) ? 1 : INT64_C(1) << 50,
 	};
+	if (engine->begin)
+		engine->begin(&run->f.options, seed);
 	fixture_start(&run->f);
+	settle(run);
 }
 
 /* Everything, once more, hot or sealed as it is. */
@@ -819,7 +994,8 @@ static void run_seed(const struct test_engine *engine, uint64_t seed)
 	struct run run;
 
 	begin(&run, engine, seed);
-	for (run.step = 0; run.step < STEPS; run.step++) {
+	unsigned run_steps = engine->reopens ? STEPS_CLUSTER : STEPS;
+	for (run.step = 0; run.step < run_steps; run.step++) {
 		snprintf(run.about, sizeof(run.about), "seed %llu, step %u", (unsigned long long)seed, run.step);
 		do_step(&run);
 	}
@@ -835,8 +1011,11 @@ static void run_seed(const struct test_engine *engine, uint64_t seed)
 		        (unsigned long long)seed, run.model.count, run.spans, run.found, run.results[STORE_UPDATED],
 		        run.results[STORE_DUPLICATE], run.results[STORE_OUTDATED], run.results[STORE_LACKS_DIRECTION],
 		        run.torn_moves);
-	model_free(&run.model);
 	fixture_close(&run.f);
+	forget_puts(&run);
+	model_free(&run.model);
+	if (engine->end)
+		engine->end();
 }
 
 /* The seed of the environment, or `count` of them. */
@@ -875,6 +1054,15 @@ START_TEST(every_answer_of_another_engine_is_that_of_a_plain_list)
 }
 END_TEST
 
+/* As fast as servers answer. tests/cluster/test_model.py starts them. */
+START_TEST(every_answer_of_a_cluster_is_that_of_a_plain_list)
+{
+	const char *text = getenv("CDRD_TEST_SEED");
+
+	run_seed(&cluster_test_engine, text ? strtoull(text, NULL, 10) : (unsigned)_i);
+}
+END_TEST
+
 START_TEST(engine_that_cannot_erase_says_so)
 {
 	struct store_options options = { .engine = memory_test_engine.ops };
@@ -892,7 +1080,8 @@ END_TEST
 Suite *suite_store_model(void)
 {
 	Suite *suite = suite_create("store_model");
-	TCase *tests = tcase_create("model"), *other = tcase_create("another engine");
+	TCase *tests = tcase_create("model"), *other = tcase_create("another engine"),
+	      *cluster = tcase_create("cluster");
 
 	tcase_set_timeout(tests, 300);
 	tcase_add_loop_test(tests, every_answer_is_that_of_a_plain_list, 0, seeds_end());
@@ -902,5 +1091,13 @@ Suite *suite_store_model(void)
 	tcase_set_timeout(other, 300);
 	suite_add_tcase(suite, tests);
 	suite_add_tcase(suite, other);
+	if (getenv("CDRD_TEST_CLICKHOUSE")) {
+		tcase_add_loop_test(cluster, every_answer_of_a_cluster_is_that_of_a_plain_list, 0,
+		                    seeds_end() > SEEDS_SHORT ? SEEDS_CLUSTER_LONG :
+		                    seeds_end() < SEEDS_SHORT ? 1 :
+		                                                SEEDS_CLUSTER);
+		tcase_set_timeout(cluster, 300);
+		suite_add_tcase(suite, cluster);
+	}
 	return suite;
 }
