@@ -20,6 +20,7 @@ static const struct fixed_column {
 } keys[] = {
 	{ "account", "UInt64" }, { "direction", "UInt8" }, { "day", "Date" },   { "time", "Int64" },
 	{ "id", "String" },      { "version", "UInt64" },  { "dead", "UInt8" }, { "first", "UInt64" },
+	{ "past", "Array(UInt64)" },
 }, faults[] = {
 	{ "unpriced", "UInt8" },
 	{ "unreadable", "UInt8" },

@@ -10,6 +10,8 @@
  *	dead         1: the record has left this place at that change, for another time or direction. No is_deleted of the
  *	             engine's: FINAL would hide such a row from who reads as of an earlier change
  *	first        number of the change that put the record at this place: what a snapshot is compared with
+ *	past         of a record that has come back to this place: the numbers of the changes that put it there and took it
+ *	             away before, in turn, so that a snapshot of then still has it there. [] of nearly all
  *	lookup_X     hash of column X, by which the parameter `id` finds records; 0: none
  *	f_X          column X as it is, which is a filter, a number, or what summaries are grouped by
  *	n_X          column X, which is summed, as a number; 0 where it has no value or one that is no number

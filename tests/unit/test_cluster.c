@@ -94,7 +94,8 @@ static void select_row(struct buf *out, struct str row)
 	size_t numbers = 16 * schema_amounts(sms(), amounts) + 2;
 
 	(void)take_text(&at);
-	at = (struct str){ at.p + 17, at.len - 17 };
+	size_t past = 18 + 8 * (size_t)(unsigned char)at.p[17];
+	at = (struct str){ at.p + past, at.len - past };
 	buf_add(out, row.p, (size_t)(at.p - row.p));
 	at = (struct str){ at.p + 8 * sms()->lookup_count, at.len - 8 * sms()->lookup_count };
 	for (uint8_t i = 0; i < sms()->columns_count; i++)
@@ -239,6 +240,33 @@ START_TEST(newest_of_a_key_is_shown_and_what_came_later_is_not)
 	check_shown(7, (const uint64_t[]){ 8, 9, 4, 6, 7 }, 5);
 	check_shown(3, (const uint64_t[]){ 8, 9 }, 2);
 	check_shown(1, NULL, 0);
+}
+END_TEST
+
+/* A snapshot of before it went has it where it was, under the number that it had there. */
+START_TEST(record_that_has_come_back_is_shown_to_who_knew_it_there)
+{
+	const uint64_t numbers[] = { htole64(3), htole64(5), htole64(8), htole64(9) };
+	struct cluster_row row = place(20, 15, 5, "a");
+	struct record record;
+
+	row.past = (struct str){ (const char *)numbers, sizeof(numbers) };
+	make_record(&record, "outbound", "x");
+	add_row(&record, &row);
+	buf_add_char(&rows, 1);
+	for (uint64_t snapshot = 1; snapshot < 30; snapshot++) {
+		uint64_t first = snapshot >= 15 ? 15 : snapshot == 8 ? 8 : snapshot == 3 || snapshot == 4 ? 3 : 0;
+		struct cluster_chunk_rows shown = { .text = { 0 } };
+		struct buf answer = { 0 };
+		struct error err;
+
+		buf_add_str(&answer, buf_str(&rows));
+		ck_assert_int_eq(cluster_chunk_take(&shown, &answer, snapshot, &err), 0);
+		ck_assert_uint_eq(shown.count, first > 0);
+		if (first > 0)
+			ck_assert_uint_eq(shown.list[0].first, first);
+		cluster_chunk_rows_free(&shown);
+	}
 }
 END_TEST
 
@@ -542,6 +570,7 @@ Suite *suite_cluster(void)
 	tcase_add_test(tcase, uuid_is_kept_in_lower_case);
 	tcase_add_test(tcase, row_that_is_cut_is_none);
 	tcase_add_test(tcase, newest_of_a_key_is_shown_and_what_came_later_is_not);
+	tcase_add_test(tcase, record_that_has_come_back_is_shown_to_who_knew_it_there);
 	tcase_add_test(tcase, row_that_does_not_pass_hides_those_that_do);
 	tcase_add_test(tcase, amounts_are_numbers_of_the_row);
 	tcase_add_test(tcase, answer_that_is_cut_is_an_error);

@@ -170,7 +170,11 @@ static void write_range(struct buf *sql, const struct part *part)
 	buf_addf(sql, " AND day >= toDate(%d) AND day <= toDate(%d) AND time >= %lld AND time < %lld",
 	         clock_day_of(part->from_us), clock_day_of(part->to_us - 1), (long long)part->from_us,
 	         (long long)part->to_us);
-	buf_addf(sql, " AND first <= %llu AND (dead = 0 OR version > %llu) AND ", snapshot, snapshot);
+	buf_addf(
+		sql,
+		" AND (first <= %llu AND (dead = 0 OR version > %llu) OR first > %llu AND arrayCount(number -> number <= "
+		"%llu, past) %% 2 = 1) AND ",
+		snapshot, snapshot, snapshot, snapshot);
 	cluster_write_filters(sql, query);
 }
 

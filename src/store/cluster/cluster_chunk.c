@@ -57,12 +57,6 @@ static bool add(struct cluster_chunk_rows *rows, const struct cluster_row *row)
 	return true;
 }
 
-/* A record that has left a place after the snapshot is shown there. */
-static bool is_shown(const struct cluster_row *row, uint64_t snapshot)
-{
-	return row->first <= snapshot && (!row->is_dead || row->version > snapshot);
-}
-
 int cluster_chunk_take(struct cluster_chunk_rows *rows, struct buf *answer, uint64_t snapshot, struct error *err)
 {
 	struct cluster_row row, last = { .time_us = INT64_MIN };
@@ -79,7 +73,7 @@ int cluster_chunk_take(struct cluster_chunk_rows *rows, struct buf *answer, uint
 	while (text.len > 0) {
 		if (!cluster_row_read(&text, &row) || !cluster_take_number(&text, 1, &passes))
 			return error_set(err, ERROR_CORRUPT, "ClickHouse: rows cannot be read");
-		if (passes && is_shown(&row, snapshot) &&
+		if (passes && cluster_row_is_shown(&row, snapshot) &&
 		    !(is_same_moment(&row, &last) && str_equal(row.id, last.id)) && !add(rows, &row))
 			return error_set(err, ERROR_NOMEM, "rows of ClickHouse: out of memory");
 		last = row;

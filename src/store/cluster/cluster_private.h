@@ -43,12 +43,15 @@ struct cluster_row {
 	uint64_t version;
 	bool is_dead;
 	uint64_t first;
+	struct str past; /* numbers of 8 bytes, little-endian, in pairs */
 	struct str line, rest, body;
 };
 
+#define CLUSTER_PAST_NUMBERS 32 /* the newest; how often a record comes back to a place while somebody reads is less */
+
 /* The columns in which cluster_row_read expects rows. */
 #define CLUSTER_KEY_COLUMNS "account, direction, day, time, id" /* by which rows are ordered */
-#define CLUSTER_ROW_COLUMNS CLUSTER_KEY_COLUMNS ", version, dead, first, line, rest, body"
+#define CLUSTER_ROW_COLUMNS CLUSTER_KEY_COLUMNS ", version, dead, first, past, line, rest, body"
 
 /* --- cluster_row.c --- */
 
@@ -74,6 +77,10 @@ bool cluster_row_read(struct str *text, struct cluster_row *row);
 
 /* The id as the table has it. `out` has at least as many bytes as the id. */
 struct str cluster_id(char *out, struct str id);
+
+/* Does a snapshot have the record at the row's place, of which it is the newest row? A record that has left a place after
+ * the snapshot is shown there. `first` becomes the number of the change that put it there for that snapshot. */
+bool cluster_row_is_shown(struct cluster_row *row, uint64_t snapshot);
 
 bool cluster_row_is_same_key(const struct cluster_row *a, const struct cluster_row *b);
 
@@ -116,7 +123,7 @@ struct cluster_put {
 };
 TAILQ_HEAD(cluster_puts, cluster_put);
 
-/* What is known of a record: as it is stored, or will be. */
+/* What is known of a record: as it is stored, or will be; or of a place that one has left. */
 struct cluster_known {
 	struct cluster_known *next; /* of those with this hash */
 	const struct catalog_product *product;
@@ -125,6 +132,8 @@ struct cluster_known {
 	int64_t time_us;
 	enum catalog_direction direction;
 	uint64_t first, version;
+	bool has_left;               /* the record has left the place with `version` */
+	struct buf past;             /* as of cluster_row */
 	struct cluster_chunk *chunk; /* that its newest row is in; or NULL */
 	size_t len;
 	char *row; /* packed */

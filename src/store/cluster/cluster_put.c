@@ -37,6 +37,7 @@ static struct cluster_known **slot_of(const struct cluster *cluster, uint64_t ha
 
 static void known_free(struct cluster_known *known)
 {
+	buf_free(&known->past);
 	free(known->row);
 	free(known);
 }
@@ -92,22 +93,35 @@ static struct cluster_known *add_known(struct cluster *cluster, const struct cat
 	return known;
 }
 
+static bool is_of_record(const struct cluster_known *known, const struct cluster_put *put, const struct record *record)
+{
+	struct record stored;
+	uint64_t seq;
+	struct error err;
+
+	return known->hash == put->hash && known->product == put->product &&
+	       account_key_equal(&known->account, &put->account) &&
+	       record_unpack(&stored, known->product, (struct str){ known->row, known->len }, &seq, &err) == 0 &&
+	       id_equal(record_value(&stored, put->product->id_column), record_value(record, put->product->id_column));
+}
+
 static struct cluster_known *find_in_day(const struct cluster *cluster, const struct cluster_put *put,
                                          const struct record *record, int32_t day)
 {
-	struct str id = record_value(record, put->product->id_column);
-
-	for (struct cluster_known *known = *slot_of(cluster, put->hash); known; known = known->next) {
-		struct record stored;
-		uint64_t seq;
-		struct error err;
-
-		if (known->hash == put->hash && known->product == put->product && clock_day_of(known->time_us) == day &&
-		    account_key_equal(&known->account, &put->account) &&
-		    record_unpack(&stored, known->product, (struct str){ known->row, known->len }, &seq, &err) == 0 &&
-		    id_equal(record_value(&stored, put->product->id_column), id))
+	for (struct cluster_known *known = *slot_of(cluster, put->hash); known; known = known->next)
+		if (!known->has_left && clock_day_of(known->time_us) == day && is_of_record(known, put, record))
 			return known;
-	}
+	return NULL;
+}
+
+/* The place, if the record has left it. */
+static struct cluster_known *find_left(const struct cluster *cluster, const struct cluster_put *put,
+                                       const struct record *record, int64_t time_us, enum catalog_direction direction)
+{
+	for (struct cluster_known *known = *slot_of(cluster, put->hash); known; known = known->next)
+		if (known->has_left && known->time_us == time_us && known->direction == direction &&
+		    is_of_record(known, put, record))
+			return known;
 	return NULL;
 }
 
@@ -162,6 +176,7 @@ struct place {
 	enum catalog_direction direction;
 	bool is_dead;
 	uint64_t version, first;
+	struct str past;
 };
 
 static struct cluster_chunk *add_row(struct cluster *cluster, const struct cluster_put *put,
@@ -179,6 +194,7 @@ static struct cluster_chunk *add_row(struct cluster *cluster, const struct clust
 		.version = place->version,
 		.is_dead = place->is_dead,
 		.first = place->first,
+		.past = place->past,
 	};
 	size_t len = chunk ? chunk->rows.len : 0;
 
@@ -218,32 +234,80 @@ static int first_of(struct cluster *cluster, struct place *place, struct error *
 	return 0;
 }
 
+/* Marks the place that the record is at as left, which is known from then on. */
+static int leave(struct cluster *cluster, const struct cluster_put *put, struct cluster_known *known,
+                 const struct record *record, struct error *err)
+{
+	struct place old = { known->time_us, known->direction, true, 0, known->first, buf_str(&known->past) };
+	struct cluster_known *left;
+
+	if (next_seq(cluster, &old.version, err) != 0)
+		return -1;
+	struct cluster_chunk *chunk = add_row(cluster, put, record, &old, known->chunk, err);
+
+	if (!chunk)
+		return -1;
+	left = add_known(cluster, put->product, &put->account, put->hash);
+	if (!left)
+		return error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
+	left->has_left = true;
+	left->chunk = chunk;
+	left->time_us = old.time_us;
+	left->direction = old.direction;
+	left->first = old.first;
+	left->version = old.version;
+	buf_move(&left->past, &known->past);
+	known->chunk = NULL;
+	return keep_row(cluster, left, record, err);
+}
+
+/* What is known of the place becomes the record's again: a snapshot of before may have it there. */
+static int come_back(struct cluster_known *known, struct cluster_known *left, struct error *err)
+{
+	uint64_t numbers[] = { htole64(left->first), htole64(left->version) };
+
+	buf_move(&known->past, &left->past);
+	if (left->first < left->version)
+		buf_add(&known->past, numbers, sizeof(numbers));
+	if (known->past.len > CLUSTER_PAST_NUMBERS * sizeof(numbers[0]))
+		buf_drain(&known->past, sizeof(numbers));
+	known->chunk = left->chunk;
+	left->hash = ~left->hash; /* it is found no more */
+	return known->past.failed ? error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory") :
+	                            0;
+}
+
+/* Where a known record goes, or a new one comes. */
+static int go(struct cluster *cluster, const struct cluster_put *put, struct cluster_known **known,
+              const struct record *record, struct place *place, struct error *err)
+{
+	struct cluster_known *left = find_left(cluster, put, record, place->time_us, place->direction);
+
+	if (*known && leave(cluster, put, *known, record, err) != 0)
+		return -1;
+	if (!*known)
+		*known = add_known(cluster, put->product, &put->account, put->hash);
+	if (!*known)
+		return error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
+	if (left && come_back(*known, left, err) != 0)
+		return -1;
+	return first_of(cluster, place, err);
+}
+
 /* Makes `record` what is known. */
 static int change(struct cluster *cluster, const struct cluster_put *put, struct cluster_known *known,
                   const struct record *record, int64_t time_us, struct error *err)
 {
 	struct place place = { .time_us = time_us, .direction = record_partition(record) };
-	bool stays = known && known->time_us == time_us && known->direction == place.direction;
 
-	if (known && !stays) {
-		struct place old = { known->time_us, known->direction, true, 0, known->first };
-
-		if (next_seq(cluster, &old.version, err) != 0 ||
-		    !add_row(cluster, put, record, &old, known->chunk, err))
-			return -1;
-		known->chunk = NULL;
-	}
-	if (stays) {
+	if (known && known->time_us == time_us && known->direction == place.direction) {
 		place.first = known->first;
 		if (next_seq(cluster, &place.version, err) != 0)
 			return -1;
-	} else if (first_of(cluster, &place, err) != 0) {
+	} else if (go(cluster, put, &known, record, &place, err) != 0) {
 		return -1;
 	}
-	if (!known)
-		known = add_known(cluster, put->product, &put->account, put->hash);
-	if (!known)
-		return error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
+	place.past = buf_str(&known->past);
 	known->chunk = add_row(cluster, put, record, &place, known->chunk, err);
 	if (!known->chunk)
 		return -1;
@@ -375,6 +439,11 @@ static int apply(struct cluster *cluster, const struct cluster_put *put, enum st
 
 /* --- what was found --- */
 
+static bool is_at(const struct cluster_known *known, const struct cluster_row *row)
+{
+	return known->time_us == row->time_us && known->direction == (enum catalog_direction)row->direction;
+}
+
 static int take_row(struct cluster *cluster, const struct catalog_product *product, const struct cluster_row *row,
                     struct error *err)
 {
@@ -390,7 +459,8 @@ static int take_row(struct cluster *cluster, const struct catalog_product *produ
 
 	for (known = *slot_of(cluster, hash); known; known = known->next)
 		if (known->hash == hash && known->product == product && account_key_equal(&known->account, &account) &&
-		    clock_day_of(known->time_us) == row->day)
+		    (is_at(known, row) ||
+		     (!row->is_dead && !known->has_left && clock_day_of(known->time_us) == row->day)))
 			return 0; /* what waits to be inserted is newer */
 	known = add_known(cluster, product, &account, hash);
 	if (!known)
@@ -399,6 +469,10 @@ static int take_row(struct cluster *cluster, const struct catalog_product *produ
 	known->direction = (enum catalog_direction)row->direction;
 	known->first = row->first;
 	known->version = row->version;
+	known->has_left = row->is_dead;
+	buf_add_str(&known->past, row->past);
+	if (known->past.failed)
+		return error_set(err, ERROR_NOMEM, "a record of the cluster: out of memory");
 	return keep_row(cluster, known, &record, err);
 }
 
@@ -411,8 +485,7 @@ static int take_rows(struct cluster_lookup *lookup, struct str text, struct erro
 		if (!cluster_row_read(&text, &row))
 			return error_set(err, ERROR_CORRUPT, "ClickHouse: rows of %.*s cannot be read",
 			                 STR_ARGS(lookup->product->name));
-		if (!cluster_row_is_same_key(&row, &last) && !row.is_dead &&
-		    take_row(lookup->cluster, lookup->product, &row, err))
+		if (!cluster_row_is_same_key(&row, &last) && take_row(lookup->cluster, lookup->product, &row, err))
 			return -1;
 		last = row;
 	}

@@ -119,6 +119,8 @@ void cluster_row_write(struct buf *out, const struct record *record, const struc
 	add_number(out, row->version, 8);
 	add_number(out, row->is_dead, 1);
 	add_number(out, row->first, 8);
+	add_number(out, row->past.len / 8, 1);
+	buf_add_str(out, row->past);
 	for (uint8_t i = 0; i < product->lookup_count; i++) {
 		struct str value = record_value(record, product->lookup[i]);
 
@@ -170,6 +172,17 @@ bool cluster_take_text(struct str *text, struct str *value)
 	return false;
 }
 
+static bool take_past(struct str *text, struct str *past)
+{
+	uint64_t count;
+
+	if (!cluster_take_number(text, 1, &count) || count > CLUSTER_PAST_NUMBERS || 8 * count > text->len)
+		return false;
+	*past = (struct str){ text->p, 8 * count };
+	*text = (struct str){ text->p + past->len, text->len - past->len };
+	return true;
+}
+
 bool cluster_row_read(struct str *text, struct cluster_row *row)
 {
 	uint64_t direction, day, time, dead;
@@ -178,14 +191,30 @@ bool cluster_row_read(struct str *text, struct cluster_row *row)
 	    !cluster_take_number(text, 2, &day) || !cluster_take_number(text, 8, &time) ||
 	    !cluster_take_text(text, &row->id) || !cluster_take_number(text, 8, &row->version) ||
 	    !cluster_take_number(text, 1, &dead) || !cluster_take_number(text, 8, &row->first) ||
-	    !cluster_take_text(text, &row->line) || !cluster_take_text(text, &row->rest) ||
-	    !cluster_take_text(text, &row->body))
+	    !take_past(text, &row->past) || !cluster_take_text(text, &row->line) ||
+	    !cluster_take_text(text, &row->rest) || !cluster_take_text(text, &row->body))
 		return false;
 	row->direction = (uint8_t)direction;
 	row->day = (int32_t)day;
 	row->time_us = (int64_t)time;
 	row->is_dead = dead != 0;
 	return direction <= CATALOG_INBOUND;
+}
+
+bool cluster_row_is_shown(struct cluster_row *row, uint64_t snapshot)
+{
+	struct str left = row->past;
+	uint64_t came, went;
+
+	if (row->first <= snapshot)
+		return !row->is_dead || row->version > snapshot;
+	while (cluster_take_number(&left, sizeof(came), &came) && cluster_take_number(&left, sizeof(went), &went)) {
+		if (came > snapshot || went <= snapshot)
+			continue;
+		row->first = came;
+		return true;
+	}
+	return false;
 }
 
 bool cluster_row_is_same_key(const struct cluster_row *a, const struct cluster_row *b)

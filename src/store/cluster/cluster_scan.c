@@ -165,7 +165,7 @@ static int ask_rows(struct stream *stream, struct error *err)
 	const struct cluster_place *to = stream->bounds_at < plan->count ? &plan->bounds[stream->bounds_at] : NULL;
 	struct buf sql = { 0 };
 
-	buf_add_text(&sql, "SELECT " CLUSTER_KEY_COLUMNS ", version, dead, first, line");
+	buf_add_text(&sql, "SELECT " CLUSTER_KEY_COLUMNS ", version, dead, first, past, line");
 	buf_addf(&sql, ", %s, %s, toUInt8(", stream->scan->giving.reads_rest ? "rest" : "''",
 	         stream->scan->giving.reads_body ? "body" : "''");
 	cluster_write_filters(&sql, query);
