@@ -186,12 +186,17 @@ class Cluster:
             server.query(f"DROP DATABASE IF EXISTS {name}")
 
     def start(self):
-        self.zookeeper.start()
-        self.zookeeper.wait()
-        for server in self.servers.values():
-            server.start()
-        for server in self.servers.values():
-            server.wait()
+        """All servers; where one does not come up, none is left."""
+        try:
+            self.zookeeper.start()
+            self.zookeeper.wait()
+            for server in self.servers.values():
+                server.start()
+            for server in self.servers.values():
+                server.wait()
+        except BaseException:
+            self.remove()
+            raise
         return self
 
     def remove(self):
