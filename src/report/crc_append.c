@@ -27,21 +27,37 @@ __attribute__((target("pclmul"))) static uint32_t multiply_pclmul(uint32_t a, ui
 }
 #endif
 
-static uint32_t apply(uint32_t crc32, uint32_t part_crc32, uint32_t how)
+static uint32_t multiply(uint32_t a, uint32_t b)
 {
 #ifdef __x86_64__
 	if (__builtin_cpu_supports("pclmul"))
-		return multiply_pclmul(how, crc32) ^ part_crc32;
+		return multiply_pclmul(a, b);
 #endif
-	return (uint32_t)crc32_combine_op(crc32, part_crc32, how);
+	return (uint32_t)crc32_combine_op(a, 0, b);
+}
+
+static void fill(struct crc_append *append)
+{
+	uint32_t power = (uint32_t)crc32_combine_gen(1);
+
+	for (int digit = 0; digit < CRC_APPEND_DIGITS; digit++) {
+		uint32_t *powers = append->powers[digit];
+
+		powers[0] = UINT32_C(1) << 31;
+		for (int i = 1; i < 256; i++)
+			powers[i] = multiply(powers[i - 1], power);
+		power = multiply(powers[255], power);
+	}
+	append->is_ready = true;
 }
 
 uint32_t crc_append(struct crc_append *append, uint32_t crc32, uint32_t part_crc32, uint64_t part_bytes)
 {
-	if (part_bytes >= CRC_APPEND_LENGTHS)
+	if (part_bytes >> 8 * CRC_APPEND_DIGITS)
 		return (uint32_t)crc32_combine(crc32, part_crc32, (z_off_t)part_bytes);
-	uint32_t *how = &append->operators[part_bytes];
-	if (*how == 0)
-		*how = (uint32_t)crc32_combine_gen((z_off_t)part_bytes);
-	return apply(crc32, part_crc32, *how);
+	if (!append->is_ready)
+		fill(append);
+	for (int digit = 0; part_bytes > 0; digit++, part_bytes >>= 8)
+		crc32 = multiply(crc32, append->powers[digit][part_bytes & 0xff]);
+	return crc32 ^ part_crc32;
 }

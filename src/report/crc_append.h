@@ -6,13 +6,15 @@
 #ifndef CDRD_REPORT_CRC_APPEND_H
 #define CDRD_REPORT_CRC_APPEND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#define CRC_APPEND_LENGTHS 4096 /* the blocks of small accounts are not longer */
+#define CRC_APPEND_DIGITS 3 /* of a length, to the base 256; blocks are not longer */
 
-/* What content of so many bytes does to a CRC before it; 0: not worked out yet. Zero-initialised. */
+/* What content does to a CRC before it: powers[i][k] where it has k * 256^i bytes. Zero-initialised. */
 struct crc_append {
-	uint32_t operators[CRC_APPEND_LENGTHS];
+	bool is_ready;
+	uint32_t powers[CRC_APPEND_DIGITS][256];
 };
 
 /* The CRC-32 of content whose own is `crc32` with `part_bytes` after it, whose CRC-32 is `part_crc32`. */

@@ -416,24 +416,49 @@ START_TEST(full_disk_is_said)
 }
 END_TEST
 
-/* Each length twice: what it does is kept. */
+START_TEST(finished_file_has_no_disk_space_after_its_end)
+{
+	struct buf bytes = { 0 };
+	uint64_t random = 1;
+	struct stat st;
+
+	begin(ARCHIVE_ZIP);
+	for (size_t i = 0; i < (1 << 20) / sizeof(random); i++) {
+		random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+		buf_add(&bytes, &random, sizeof(random));
+	}
+	for (int i = 0; i < 9; i++)
+		ASSERT_PUT(archive_put(archive, buf_str(&bytes), 0, &err));
+	ASSERT_OK(archive_finish(archive, &err));
+	ASSERT_OK(archive_sync(archive, &err));
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_gt(st.st_size, 8 << 20);
+	ck_assert_int_lt((int64_t)st.st_blocks * 512, (int64_t)st.st_size + (1 << 20));
+	buf_free(&bytes);
+}
+END_TEST
+
+/* Up to two digits of a length, and around where it has one more. */
 START_TEST(crcs_of_content_and_a_part_make_that_of_both)
 {
+	static const size_t lengths[] = { 65535, 65536, 65537, 1000000, (1 << 24) - 1, 1 << 24, (1 << 24) + 1 };
 	static struct crc_append append;
-	static uint8_t bytes[CRC_APPEND_LENGTHS + 64];
+	size_t shorts = 4160, count = shorts + sizeof(lengths) / sizeof(lengths[0]);
+	uint8_t *bytes = malloc((1 << 24) + 1);
 	uint32_t crc = 0;
 
-	for (size_t i = 0; i < sizeof(bytes); i++)
+	ck_assert_ptr_nonnull(bytes);
+	for (size_t i = 0; i < (1 << 24) + 1; i++)
 		bytes[i] = (uint8_t)(i * i >> 3);
-	for (int turn = 0; turn < 2; turn++) {
-		for (size_t len = 0; len < sizeof(bytes); len++) {
-			uint32_t part = crc32_gzip_refl(0, bytes, len);
-			uint32_t wanted = crc32_gzip_refl(crc, bytes, len);
+	for (size_t i = 0; i < count; i++) {
+		size_t len = i < shorts ? i : lengths[i - shorts];
+		uint32_t part = crc32_gzip_refl(0, bytes, len);
+		uint32_t wanted = crc32_gzip_refl(crc, bytes, len);
 
-			crc = crc_append(&append, crc, part, len);
-			ck_assert_msg(crc == wanted, "%zu bytes: %08x, wanted %08x", len, crc, wanted);
-		}
+		crc = crc_append(&append, crc, part, len);
+		ck_assert_msg(crc == wanted, "%zu bytes: %08x, wanted %08x", len, crc, wanted);
 	}
+	free(bytes);
 }
 END_TEST
 
@@ -460,6 +485,7 @@ Suite *suite_archive(void)
 	tcase_add_test(one, zip_names_and_dates_the_file);
 	tcase_add_test(one, zip_of_more_than_4_gib_has_zip64_sizes);
 	tcase_add_test(one, full_disk_is_said);
+	tcase_add_test(one, finished_file_has_no_disk_space_after_its_end);
 	tcase_add_test(one, crcs_of_content_and_a_part_make_that_of_both);
 	suite_add_tcase(s, one);
 	return s;
