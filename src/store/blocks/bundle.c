@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/prefetch.h"
 
-#define DEAD_SHARE 2    /* a bundle is copied when one byte in so many is dead */
-#define TRIM_BUNDLES 16 /* in a slice */
-#define SPARE_BYTES 256 /* so many at the end of a bundle's last page may stay free */
-#define PAGE_HEAD 16    /* bytes of LMDB's, before the value in its first page */
+#define DEAD_SHARE 2     /* a bundle is copied when one byte in so many is dead */
+#define TRIM_BUNDLES 16  /* in a slice */
+#define SPARE_BYTES 256  /* so many at the end of a bundle's last page may stay free */
+#define AHEAD_BYTES 1024 /* after a block that is read in a walk: the next one is likely there */
+#define PAGE_HEAD 16     /* bytes of LMDB's, before the value in its first page */
 
 static int fail(const struct day *day, int rc, const char *doing, struct error *err)
 {
@@ -118,6 +120,8 @@ int bundle_get_block(struct bundle_walk *walk, struct day *day, MDB_txn *txn, MD
 	if (!found || !leads_to_block(&ref, *val, key))
 		return damaged(day, ref.bundle, err);
 	*val = env_val((const char *)val->mv_data + ref.offset, ref.bytes);
+	if (walk)
+		prefetch_before((const char *)val->mv_data + ref.bytes + AHEAD_BYTES, AHEAD_BYTES);
 	return 1;
 }
 

@@ -9,24 +9,16 @@
 #include "base/clock.h"
 #include "store/blocks/skip_index.h"
 #include "store/days/day_blocks.h"
-#include "store/days/hot_rows.h"
 #include "store/scans/scan_private.h"
 
 #define LOOK_EVERY 128 /* records between looks at the clock */
-
-/* The hot row that comes next. */
-struct hot_source {
-	struct hot_cursor cursor;
-	bool there;
-	struct position position; /* its record is the scan's hot_record */
-};
 
 struct merge {
 	struct day_scan *scan;
 	struct day *day;
 	MDB_txn *txn;
 	struct partition partition;
-	struct hot_source hot;
+	struct hot_source *hot; /* the scan's */
 	struct sealed sealed;
 };
 
@@ -101,7 +93,7 @@ static int find_position(struct day_scan *scan, struct lead *lead, uint32_t *row
 static int follow_tombstone(struct merge *merge, struct record *record)
 {
 	struct day_scan *scan = merge->scan;
-	struct lead lead = { merge->day, merge->txn, merge->partition, merge->hot.position };
+	struct lead lead = { merge->day, merge->txn, merge->partition, merge->hot->position };
 	uint64_t changed_seq;
 	uint32_t row_number;
 	MDB_val row;
@@ -135,7 +127,7 @@ static int follow_tombstone(struct merge *merge, struct record *record)
 static int take_hot(struct merge *merge)
 {
 	const struct scan_query *query = &merge->scan->base.query;
-	struct hot_source *hot = &merge->hot;
+	struct hot_source *hot = merge->hot;
 	MDB_val val = hot->cursor.val;
 	struct day_tombstone tombstone;
 	uint64_t changed_seq;
@@ -154,7 +146,7 @@ static int take_hot(struct merge *merge)
 /* Takes the first visible row from the one under the cursor on, if there is one: `found` says so. */
 static int hot_take_next(struct merge *merge, int found)
 {
-	struct hot_source *hot = &merge->hot;
+	struct hot_source *hot = merge->hot;
 	int taken = 0;
 
 	hot->there = false;
@@ -169,7 +161,7 @@ static int hot_take_next(struct merge *merge, int found)
 
 static int hot_begin(struct merge *merge, const struct position *after)
 {
-	struct hot_cursor *cursor = &merge->hot.cursor;
+	struct hot_cursor *cursor = &merge->hot->cursor;
 	struct position from = *after;
 
 	from.seq++;
@@ -273,7 +265,7 @@ static bool is_alone(const struct merge *merge, const struct block_index_entry *
 	if (sealed->heads_count || block->deleted || block->seq_max > query->snapshot ||
 	    block->last_us >= query->to_us || position_compare(&first, &sealed->after) <= 0)
 		return false;
-	if (merge->hot.there && position_compare(&merge->hot.position, &last) < 0)
+	if (merge->hot->there && position_compare(&merge->hot->position, &last) < 0)
 		return false;
 	if (merge->scan->base.sink.wants_span &&
 	    !merge->scan->base.sink.wants_span(merge->scan->base.sink.arg, block->first_us, block->last_us))
@@ -293,17 +285,15 @@ bool scan_span_fill(struct scan_span *span, const struct block_reader *reader, c
 
 	if (view->head.sums_count > SCAN_CURRENCIES_MAX || !reader->lines_are_whole)
 		return false;
-	*span = (struct scan_span){
-		.deflate = view->deflate,
-		.csv_bytes = view->head.csv_bytes,
-		.csv_crc32 = view->head.csv_crc32,
-		.rows = view->head.rows,
-		.first_us = block->first_us,
-		.last_us = block->last_us,
-		.counts_unpriced = view->head.unpriced > 0,
-		.unpriced = view->head.unpriced > 0 ? view->head.unpriced - 1U : 0,
-		.sums_count = view->head.sums_count,
-	};
+	span->deflate = view->deflate;
+	span->csv_bytes = view->head.csv_bytes;
+	span->csv_crc32 = view->head.csv_crc32;
+	span->rows = view->head.rows;
+	span->first_us = block->first_us;
+	span->last_us = block->last_us;
+	span->counts_unpriced = view->head.unpriced > 0;
+	span->unpriced = view->head.unpriced > 0 ? view->head.unpriced - 1U : 0;
+	span->sums_count = view->head.sums_count;
 	for (uint32_t i = 0; i < view->head.sums_count; i++) {
 		struct block_sum sum = block_sum(view, i);
 
@@ -380,16 +370,16 @@ static int give_spans(struct merge *merge)
 /* Is the hot row the one that comes next? A hot row at the position of a sealed one is its newer version. */
 static bool hot_is_first(const struct merge *merge, const struct sealed_head *head)
 {
-	return merge->hot.there && (!head || position_compare(&merge->hot.position, &head->position) <= 0);
+	return merge->hot->there && (!head || position_compare(&merge->hot->position, &head->position) <= 0);
 }
 
 static int step_hot(struct merge *merge)
 {
-	int result = give(merge->scan, &merge->scan->hot_record, &merge->hot.position, NULL);
+	int result = give(merge->scan, &merge->scan->hot_record, &merge->hot->position, NULL);
 
 	if (result <= 0)
 		return result;
-	return hot_take_next(merge, hot_cursor_next(&merge->hot.cursor, merge->scan->err)) == 0 ? 1 : -1;
+	return hot_take_next(merge, hot_cursor_next(&merge->hot->cursor, merge->scan->err)) == 0 ? 1 : -1;
 }
 
 /* Are the records of the head's segment all that the sink can have in its time, and as they are in the block? */
@@ -404,7 +394,7 @@ static bool has_lines(const struct merge *merge, const struct sealed_head *head)
 	    block->last_us >= scan->base.query.to_us)
 		return false;
 	struct position last = head->reader->positions[head->reader->segment.rows - 1];
-	if (merge->hot.there && position_compare(&merge->hot.position, &last) <= 0)
+	if (merge->hot->there && position_compare(&merge->hot->position, &last) <= 0)
 		return false;
 	if (sealed->next == sealed->entries_count)
 		return true;
@@ -457,7 +447,7 @@ static bool hot_is_before_blocks(const struct merge *merge)
 	const struct sealed *sealed = &merge->sealed;
 	struct position first = day_block_first(&sealed->entries[sealed->next].block, 0);
 
-	return merge->hot.there && position_compare(&merge->hot.position, &first) < 0;
+	return merge->hot->there && position_compare(&merge->hot->position, &first) < 0;
 }
 
 /* Ends the scan for now between blocks that were passed over and the next one, if that is further than it has come. */
@@ -511,7 +501,7 @@ static int run(struct merge *merge)
 		const struct sealed_head *head = sealed_head(sealed);
 		if (head && head->position.time_us >= merge->scan->base.query.to_us)
 			head = NULL;
-		if (!head && !merge->hot.there)
+		if (!head && !merge->hot->there)
 			return 1;
 		int result = hot_is_first(merge, head) ? step_hot(merge) : step_sealed(merge, head);
 		if (result <= 0)
@@ -531,45 +521,63 @@ static struct position begin_position(const struct day_scan *scan)
 }
 
 /* Of one account, the day may have it; those of many are read one after the other. NULL with *err. */
-static const struct block_index *get_index(const struct merge *merge)
+static const struct block_index *get_index(struct day_scan *scan, struct day *day, MDB_txn *txn,
+                                           const struct partition *partition)
 {
-	struct day_scan *scan = merge->scan;
-
 	if (scan->base.query.accounts_count == 1)
-		return block_index_get(merge->day, merge->txn, &merge->partition, scan->err);
-	return block_index_walk(&scan->walk, merge->day, merge->txn, &merge->partition, &scan->index, scan->err) == 0 ?
-	               &scan->index :
-	               NULL;
+		return block_index_get(day, txn, partition, scan->err);
+	return block_index_walk(&scan->walk, day, txn, partition, &scan->index, scan->err) == 0 ? &scan->index : NULL;
 }
 
-int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const struct account_key *account)
+/* Merges what there is of a partition. As scan_partition. */
+static int merge_all(struct day_scan *scan, struct day *day, MDB_txn *txn, const struct partition *partition,
+                     const struct block_index *block_index, bool has_hot)
 {
 	const struct scan_query *query = &scan->base.query;
 	struct position after = begin_position(scan);
-	struct merge merge = { .scan = scan, .day = day, .txn = txn };
+	struct merge merge; /* not filled with zeros: partitions of a few rows are many */
+	int result = 0;
 
-	scan->prices.block = NULL; /* an address may be another block's now */
-	merge.partition = partition_of(account, query->product->number, (uint8_t)query->direction);
-	const struct block_index *block_index = get_index(&merge);
-	if (!block_index)
-		return -1;
-	merge.sealed = (struct sealed){ .store = scan->store,
-		                        .day = day,
-		                        .txn = txn,
-		                        .product = query->product,
-		                        .partition = merge.partition,
-		                        .entries = block_index->entries,
-		                        .entries_count = block_index_end(block_index, query->to_us),
-		                        .filters = query->filters,
-		                        .filters_count = query->filters_count,
-		                        .places_only = true,
-		                        .err = scan->err };
-	int result = hot_begin(&merge, &after);
-	if (result == 0) {
-		sealed_begin(&merge.sealed, block_index_find(block_index, &after), &after);
+	merge.scan = scan;
+	merge.day = day;
+	merge.txn = txn;
+	merge.partition = *partition;
+	merge.hot = &scan->hot;
+	merge.hot->there = false;
+	merge.sealed.store = scan->store;
+	merge.sealed.day = day;
+	merge.sealed.txn = txn;
+	merge.sealed.product = query->product;
+	merge.sealed.partition = *partition;
+	merge.sealed.entries = block_index->entries;
+	merge.sealed.entries_count = block_index_end(block_index, query->to_us);
+	merge.sealed.filters = query->filters;
+	merge.sealed.filters_count = query->filters_count;
+	merge.sealed.places_only = true;
+	merge.sealed.err = scan->err;
+	sealed_begin(&merge.sealed, block_index_find(block_index, &after), &after);
+	if (has_hot)
+		result = hot_begin(&merge, &after);
+	if (result == 0)
 		result = run(&merge);
-	}
-	hot_cursor_close(&merge.hot.cursor);
+	if (has_hot)
+		hot_cursor_close(&merge.hot->cursor);
 	sealed_end(&merge.sealed);
 	return result;
+}
+
+/* Of many accounts, most may have nothing on a day. */
+int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const struct account_key *account)
+{
+	const struct scan_query *query = &scan->base.query;
+	struct partition partition = partition_of(account, query->product->number, (uint8_t)query->direction);
+
+	scan->prices.block = NULL; /* an address may be another block's now */
+	if (!day->hot.loaded && day_hot_load(day, txn, scan->err) != 0)
+		return -1;
+	const struct block_index *block_index = get_index(scan, day, txn, &partition);
+	if (!block_index)
+		return -1;
+	bool has_hot = hot_partition_find(&day->hot, &partition) != NULL;
+	return has_hot || block_index->count > 0 ? merge_all(scan, day, txn, &partition, block_index, has_hot) : 1;
 }

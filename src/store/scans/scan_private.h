@@ -8,6 +8,7 @@
 #include "store/engine.h"
 #include "store/blocks/bundle.h"
 #include "store/days/day_blocks.h"
+#include "store/days/hot_rows.h"
 #include "store/sealing/sealed.h"
 
 /* What the words of a position say: the scan resumes after the record at (day, account, time, seq). */
@@ -52,6 +53,13 @@ struct line_prices {
 	char currencies[SCAN_CURRENCIES_MAX][sizeof(((struct scan_sum *)0)->currency)];
 };
 
+/* The hot row of an account that comes next. */
+struct hot_source {
+	struct hot_cursor cursor;
+	bool there;
+	struct position position; /* its record is the scan's hot_record */
+};
+
 /* A scan of days. No LMDB read transaction outlives a step. */
 struct day_scan {
 	struct scan base;
@@ -65,7 +73,8 @@ struct day_scan {
 	struct block_walk walk;     /* of the day that is being read, where there are many accounts */
 	struct block_index index;   /* the same */
 	struct bundle_walk bundles; /* of the day, for blocks given whole */
-	struct record hot_record;   /* the next one among the hot rows, while an account's are read */
+	struct hot_source hot;      /* of the account whose records are read, if it has hot rows */
+	struct record hot_record;   /* the next one among these */
 	struct line_prices prices;  /* of the block that is being read */
 	struct buf line;            /* that the store does not have in the form wanted */
 

@@ -143,6 +143,8 @@ void sealed_begin(struct sealed *sealed, size_t next, const struct position *aft
 {
 	sealed->next = next;
 	sealed->after = *after;
+	sealed->heads = NULL;
+	sealed->heads_count = sealed->heads_cap = sealed->first = 0;
 }
 
 int sealed_next(struct sealed *sealed)
