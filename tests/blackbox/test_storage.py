@@ -52,6 +52,24 @@ def test_storage_shows_what_each_day_holds(daemons):
     assert storage(daemon, date(EARLIER)) == {date(EARLIER): days[date(EARLIER)]}
 
 
+def test_the_filter_of_a_day_at_rest_is_as_large_as_its_ids_need(daemons):
+    daemon = daemons(**OWN_PACE)
+    account = daemon.new_account()
+    records = many_sms(account, 18000)
+    path = os.path.join(daemon.data_dir, "days", date(YESTERDAY), "ids.filter")
+    daemon.post_cdrs(records)
+    grown = os.path.getsize(path)
+    seal(daemon)
+    wait_for(lambda: os.path.getsize(path) < 2 * len(records) < grown)
+    assert not os.path.exists(f"{path}.new")
+    late = sms(account)
+    daemon.post_cdrs([late])
+    for begin_again in (lambda: None, daemon.restart, lambda: (daemon.kill9(), daemon.start())):
+        begin_again()
+        assert daemon.post_cdrs([*records, late])["duplicates"] == len(records) + 1
+    assert daemon.ctl_run("verify").returncode == 0
+
+
 def test_storage_does_not_count_the_place_that_a_record_has_left(daemons):
     daemon = daemons(**OWN_PACE)
     account = daemon.new_account()

@@ -5,7 +5,11 @@
  */
 #include <check.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "day_fixture.h"
@@ -416,6 +420,58 @@ START_TEST(filter_with_room_has_one_part)
 }
 END_TEST
 
+START_TEST(filter_is_made_to_fit_while_it_is_in_use)
+{
+	struct bloom_filter *filter = filter_open(f.dir, this_boot), *fitted;
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/ids.filter", f.dir);
+	ck_assert_int_eq(bloom_filter_reset(filter, 0, &err), 0);
+	bloom_filter_set_ready(filter);
+	filter_add(filter, 0, 200000);
+	bloom_filter_note_changes(filter, 7, 9);
+	ck_assert(bloom_filter_is_roomy(filter));
+	ck_assert_int_eq(bloom_filter_fit_begin(filter, &fitted, &err), 0);
+	filter_add(fitted, 0, 200000);
+	ck_assert(!bloom_filter_ready(fitted));
+	assert_has(filter, 200000);
+	expect(bloom_filter_fit_end(&filter, &fitted, &err) == 0, "%s", err.message);
+	ck_assert_ptr_null(fitted);
+	ck_assert_int_eq(bloom_filter_parts(filter), 1);
+	ck_assert(bloom_filter_ready(filter) && !bloom_filter_is_roomy(filter));
+	assert_has(filter, 200000);
+	ck_assert_uint_eq(bloom_filter_next_change(filter, 0), 7);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_lt(st.st_size, 2 * 200000);
+	filter_add(filter, 200000, 240000);
+	ck_assert_int_eq(bloom_filter_parts(filter), 2);
+	bloom_filter_close(filter);
+	filter = filter_open(f.dir, other_boot);
+	ck_assert(bloom_filter_ready(filter));
+	assert_has(filter, 240000);
+	bloom_filter_close(filter);
+}
+END_TEST
+
+START_TEST(filter_that_is_not_made_leaves_no_file)
+{
+	struct bloom_filter *filter = filter_open(f.dir, this_boot), *fitted;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/ids.filter.new", f.dir);
+	ck_assert_int_eq(bloom_filter_reset(filter, 0, &err), 0);
+	bloom_filter_set_ready(filter);
+	filter_add(filter, 0, 20000);
+	ck_assert_int_eq(bloom_filter_fit_begin(filter, &fitted, &err), 0);
+	ck_assert_int_eq(access(path, F_OK), 0);
+	bloom_filter_fit_cancel(&fitted);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	assert_has(filter, 20000);
+	bloom_filter_close(filter);
+}
+END_TEST
+
 static struct bloom_filter *filter_of_keys(uint32_t count)
 {
 	struct bloom_filter *filter = filter_open(f.dir, this_boot);
@@ -602,6 +658,8 @@ Suite *suite_ids(void)
 	tcase_add_test(tests, a_damaged_run_goes_with_its_seal);
 	tcase_add_test(tests, filter_grows_and_denies_none);
 	tcase_add_test(tests, filter_with_room_has_one_part);
+	tcase_add_test(tests, filter_is_made_to_fit_while_it_is_in_use);
+	tcase_add_test(tests, filter_that_is_not_made_leaves_no_file);
 	tcase_add_test(tests, closed_filter_is_believed_in_any_boot);
 	tcase_add_loop_test(tests, filter_left_open_is_believed_in_the_same_boot_only, 0, 2);
 	tcase_add_test(tests, garbage_is_no_filter);

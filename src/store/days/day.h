@@ -59,6 +59,15 @@ struct bundle_draft {
 	struct buf bytes; /* empty: there is none */
 };
 
+/* A filter in the making, of the right size (ids_filter_fit_step). */
+struct day_fit {
+	struct bloom_filter *filter; /* NULL: none is made */
+	uint64_t seals, keys;        /* the day's and its filter's, when it was begun */
+	bool has_run;                /* the run that is next: */
+	uint8_t run[NUMBER_KEY_LEN];
+	uint32_t entry; /* of it */
+};
+
 struct day {
 	int32_t number;
 	struct meta *meta; /* the store's, for messages; or NULL */
@@ -70,6 +79,7 @@ struct day {
 	uint64_t used;  /* store's clock of uses, for closing the one used longest ago */
 	struct env env;
 	struct bloom_filter *filter; /* stays while the environment is closed; NULL until first looked at */
+	struct day_fit fit;          /* the filter that is to replace it */
 	struct hot hot;      /* what is known of the hot rows; loaded when the day is written to or looked up in */
 	uint64_t seals;      /* grows with each commit that changed blocks */
 	bool blocks_changed; /* by what is not committed */

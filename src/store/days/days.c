@@ -100,6 +100,7 @@ void days_remove(struct store *store, size_t at)
 	repack_forget(store);
 	hot_backup_forget_day(store, day);
 	days_close(store, day);
+	bloom_filter_fit_cancel(&day->fit.filter);
 	bloom_filter_close(day->filter);
 	buf_free(&day->touched);
 	buf_free(&day->removed);

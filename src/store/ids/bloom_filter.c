@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -201,21 +202,23 @@ void bloom_filter_set_ready(struct bloom_filter *filter)
 	refresh(filter);
 }
 
-int bloom_filter_open(struct bloom_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err)
+/* Of `where`, which is a directory or a file, the file with this ending. */
+static int open_file(struct bloom_filter **out, const char *where, const char *ending, const uint8_t *boot_id,
+                     int flags, struct error *err)
 {
 	struct buf path = { 0 };
 	struct stat st;
 	struct bloom_filter *filter = calloc(1, sizeof(*filter));
 
-	buf_addf(&path, "%s/ids.filter", day_path);
+	buf_addf(&path, "%s%s", where, ending);
 	if (!filter || !buf_cstr(&path)) {
 		free(filter);
 		buf_free(&path);
-		return error_set(err, ERROR_NOMEM, "%s: out of memory", day_path);
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", where);
 	}
 	filter->path = path.data;
 	memcpy(filter->boot_id, boot_id, sizeof(filter->boot_id));
-	filter->fd = open(filter->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	filter->fd = open(filter->path, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0640);
 	if (filter->fd < 0 || fstat(filter->fd, &st) != 0) {
 		error_set_errno(err, errno, "%s: open", filter->path);
 		goto fail;
@@ -234,6 +237,11 @@ int bloom_filter_open(struct bloom_filter **out, const char *day_path, const uin
 fail:
 	bloom_filter_close(filter);
 	return -1;
+}
+
+int bloom_filter_open(struct bloom_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err)
+{
+	return open_file(out, day_path, "/ids.filter", boot_id, 0, err);
 }
 
 bool bloom_filter_ready(const struct bloom_filter *filter)
@@ -301,7 +309,10 @@ int bloom_filter_add(struct bloom_filter *filter, const struct bloom_filter_key 
 	header = header_of(filter);
 	struct part *part = &header->parts[header->parts_count - 1];
 	if (part->keys >= room_of(part)) {
-		if (add_part(filter, room_of(part) * GROWTH, err) != 0)
+		/* The first part may have been made for all keys that there were: few more are likely to come then. */
+		uint64_t before = header->parts_count == 1 ? KEYS_MIN : room_of(part);
+
+		if (add_part(filter, before * GROWTH, err) != 0)
 			return -1;
 		header = header_of(filter);
 		part = &header->parts[header->parts_count - 1];
@@ -361,6 +372,16 @@ uint64_t bloom_filter_next_change(const struct bloom_filter *filter, uint64_t af
 	return !filter->ready || header->state == STATE_BUILDING ? after + 1 : seq_ranges_next(&header->changes, after);
 }
 
+static void free_filter(struct bloom_filter *filter)
+{
+	if (filter->map)
+		unmap_file(filter);
+	if (filter->fd >= 0)
+		close(filter->fd);
+	free(filter->path);
+	free(filter);
+}
+
 void bloom_filter_close(struct bloom_filter *filter)
 {
 	if (!filter)
@@ -373,10 +394,65 @@ void bloom_filter_close(struct bloom_filter *filter)
 			header->state = STATE_CLEAN;
 			msync(filter->map, HEADER_BYTES, MS_SYNC);
 		}
-		unmap_file(filter);
 	}
-	if (filter->fd >= 0)
-		close(filter->fd);
-	free(filter->path);
-	free(filter);
+	free_filter(filter);
+}
+
+/* --- fitting --- */
+
+/* Room for a few more, so that one record that comes late does not make another part. */
+static uint64_t fitted_room(uint64_t keys)
+{
+	return keys + keys / 16;
+}
+
+bool bloom_filter_is_roomy(const struct bloom_filter *filter)
+{
+	const struct header *header = header_of(filter);
+	uint64_t lines = 0;
+
+	for (uint32_t i = 0; i < header->parts_count; i++)
+		lines += header->parts[i].lines;
+	uint64_t wanted = lines_for(fitted_room(bloom_filter_keys(filter)));
+	return filter->ready && header->parts_count > 1 && lines > wanted + wanted / 4;
+}
+
+int bloom_filter_fit_begin(const struct bloom_filter *filter, struct bloom_filter **fitted, struct error *err)
+{
+	if (open_file(fitted, filter->path, ".new", filter->boot_id, O_TRUNC, err) != 0)
+		return -1;
+	if (bloom_filter_reset(*fitted, fitted_room(bloom_filter_keys(filter)), err) == 0)
+		return 0;
+	bloom_filter_fit_cancel(fitted);
+	return -1;
+}
+
+void bloom_filter_fit_cancel(struct bloom_filter **fitted)
+{
+	if (!*fitted)
+		return;
+	unlink((*fitted)->path);
+	free_filter(*fitted);
+	*fitted = NULL;
+}
+
+/* Neither name is synced: after a power cut, either file is of another boot, and not trusted. */
+int bloom_filter_fit_end(struct bloom_filter **filter, struct bloom_filter **fitted, struct error *err)
+{
+	struct bloom_filter *old = *filter, *new = *fitted;
+
+	mark_dirty(old);
+	header_of(new)->changes = header_of(old)->changes;
+	if (new->lost || old->lost)
+		return error_set(err, ERROR_IO, "%s: pages could not be read", new->path);
+	if (rename(new->path, old->path) != 0)
+		return error_set_errno(err, errno, "%s: rename", new->path);
+	bloom_filter_set_ready(new);
+	free(new->path);
+	new->path = old->path;
+	old->path = NULL;
+	free_filter(old);
+	*filter = new;
+	*fitted = NULL;
+	return 0;
 }

@@ -10,6 +10,9 @@
  *	        (seq_ranges.h), to find the days that changed
  *	part    `lines` of 64 bytes
  *
+ * Once a day is at rest, its filter may be made anew, of one part that is as large as its keys need (ids.h), and replaces
+ * the old one: parts that grow by themselves have room for up to four times as many.
+ *
  * It is derived data and written without fsync. After kill -9 the kernel still has its pages, so the file is whole;
  * after a crash of the machine it may not be. So the header names the boot in which it was last written to, or says
  * that it was closed and synced; otherwise it is not trusted, and is rebuilt from the day (ids.h).
@@ -68,6 +71,16 @@ void bloom_filter_prefetch(const struct bloom_filter *filter, const struct bloom
 
 /* The same, before the key is known. */
 void bloom_filter_prefetch_hash(const struct bloom_filter *filter, uint32_t hash);
+
+/* Has it much more room than its keys need? Then it may be made anew: what is added to `fitted` in place of it, all keys
+ * of the day again, replaces it in the end. Keys that were added to it meanwhile must be among them. */
+bool bloom_filter_is_roomy(const struct bloom_filter *filter);
+MUST_CHECK int bloom_filter_fit_begin(const struct bloom_filter *filter, struct bloom_filter **fitted,
+                                      struct error *err);
+MUST_CHECK int bloom_filter_fit_end(struct bloom_filter **filter, struct bloom_filter **fitted, struct error *err);
+
+/* Drops what was begun, as after an error; does nothing on NULL. */
+void bloom_filter_fit_cancel(struct bloom_filter **fitted);
 
 /* Syncs it, so that it is trusted after a restart of the machine, and unmaps it. Does nothing on NULL. */
 void bloom_filter_close(struct bloom_filter *filter);

@@ -6,6 +6,7 @@
 
 #include "store/days/hot_rows.h"
 
+#define FIT_ENTRIES 16384 /* of runs, added in a slice: half a millisecond */
 #define HEAD_WORDS 3
 #define WIDE (UINT32_C(1) << 31) /* of the number of blocks: the form is the wide one */
 #define NARROW_ROWS_MAX (UINT32_C(1) << 16)
@@ -474,4 +475,80 @@ int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
 		return -1;
 	bloom_filter_set_ready(day->filter);
 	return 0;
+}
+
+/* --- the filter, made to fit --- */
+
+/* Adds entries of a run, from fit->entry on, as long as *left says. False if it has more. */
+static int fit_run(struct day_fit *fit, const struct ids_run *run, uint32_t *left, struct error *err)
+{
+	ids_entry entry;
+	struct ids_walk walk = { .number = fit->entry };
+
+	while (*left > 0 && ids_run_next(run, &walk, &entry)) {
+		if (add_to_filter(fit->filter, (uint32_t)(entry >> 32), err) != 0)
+			return -1;
+		--*left;
+	}
+	fit->entry = walk.number;
+	return walk.number == run->count;
+}
+
+/* 1 when all entries are added, 0 when there are more, -1. */
+static int fit_some(struct day *day, MDB_cursor *cursor, struct error *err)
+{
+	struct day_fit *fit = &day->fit;
+	MDB_val key = env_val(fit->run, sizeof(fit->run)), val;
+	uint32_t left = FIT_ENTRIES;
+	int rc = mdb_cursor_get(cursor, &key, &val, fit->has_run ? MDB_SET_RANGE : MDB_FIRST);
+
+	for (; !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		struct ids_run run;
+
+		if (key.mv_size != sizeof(fit->run) || !ids_run_read(val, &run))
+			return error_set(err, ERROR_CORRUPT, "%s: a run of ids is damaged", day->env.path);
+		int done = fit_run(fit, &run, &left, err);
+		if (done <= 0) {
+			fit->has_run = true;
+			memcpy(fit->run, key.mv_data, sizeof(fit->run));
+			return done;
+		}
+		fit->entry = 0;
+	}
+	return rc == MDB_NOTFOUND ? 1 : env_fail(&day->env, rc, "read ids", err);
+}
+
+static int fit_slice(struct day *day, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_txn *txn = env_read(&day->env, err);
+
+	if (!txn)
+		return -1;
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCK_IDS], &cursor);
+	int result = rc ? env_fail(&day->env, rc, "open cursor", err) : fit_some(day, cursor, err);
+	if (!rc)
+		mdb_cursor_close(cursor);
+	return env_read_end(&day->env, txn, result, err);
+}
+
+int ids_filter_fit_step(struct day *day, struct error *err)
+{
+	struct day_fit *fit = &day->fit;
+
+	if (fit->filter && (fit->seals != day->seals || fit->keys != bloom_filter_keys(day->filter)))
+		bloom_filter_fit_cancel(&fit->filter);
+	if (!fit->filter) {
+		if (!day->filter || !bloom_filter_is_roomy(day->filter))
+			return 1;
+		*fit = (struct day_fit){ .seals = day->seals, .keys = bloom_filter_keys(day->filter) };
+		if (bloom_filter_fit_begin(day->filter, &fit->filter, err) != 0)
+			return -1;
+	}
+	int result = fit_slice(day, err);
+	if (result > 0)
+		result = bloom_filter_fit_end(&day->filter, &fit->filter, err) == 0 ? 1 : -1;
+	if (result < 0)
+		bloom_filter_fit_cancel(&fit->filter);
+	return result;
 }

@@ -96,6 +96,10 @@ MUST_CHECK int ids_find(struct day *day, MDB_txn *txn, const struct catalog_prod
                         const struct partition *partition, uint64_t hash, struct block_reader *reader, ids_found_fn fn,
                         void *arg, struct error *err);
 
+/* A slice of making day->filter anew where it has much more room than its keys need: of a day without hot rows, and of whose
+ * rows no id is known, to which nothing is being put. 1 when there is nothing to do, 0, -1. */
+MUST_CHECK int ids_filter_fit_step(struct day *day, struct error *err);
+
 /* Rebuilds day->filter from all runs and hot rows; the environment is open. */
 MUST_CHECK int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err);
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/days/hot_sealed.h"
+#include "store/ids/ids.h"
 #include "store/putting/moves.h"
 #include "store/sealing/repack.h"
 
@@ -207,6 +208,17 @@ static int begin_repack(struct store *store, struct seal *seal, struct day *day,
 	return none_dead < 0 ? -1 : 1;
 }
 
+/* A slice of making the day's filter as large as it needs to be. Has it more to do? One that stays as it is does no harm. */
+static bool fit_filter(struct day *day)
+{
+	struct error err;
+	int result = day->hot.entries_used == 0 ? ids_filter_fit_step(day, &err) : 1;
+
+	if (result < 0)
+		log_warn("store", "%s; the filter of ids stays as it is", err.message);
+	return result == 0;
+}
+
 /* Looks for a job in one day. 1 if there is one, 0, -1. */
 static int choose_in_day(struct store *store, struct seal *seal, struct day *day, struct error *err)
 {
@@ -251,7 +263,12 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 	 * knows while it is written to, or read. */
 	bool is_in_use = day->env.write || day->pins;
 	seal->passed_over |= day->env.write && day->hot.rows == 0;
-	day->swept = day->hot.rows == 0 && !is_in_use && (seal->all || repack_has_rested(day));
+	bool is_at_rest = day->hot.rows == 0 && !is_in_use && (seal->all || repack_has_rested(day));
+	if (is_at_rest && fit_filter(day)) {
+		seal->passed_over = seal->looks_on = true;
+		return 0;
+	}
+	day->swept = is_at_rest;
 	return 0;
 }
 
