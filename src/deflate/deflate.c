@@ -183,6 +183,19 @@ void deflate_free(struct deflate *deflate)
 
 /* --- a block's size --- */
 
+/* For one distance, or none, fewer than two codes would do. Not all readers accept that. */
+static void ensure_two_distances(uint32_t frequencies[DISTANCE_SYMBOLS])
+{
+	unsigned used = 0;
+
+	for (unsigned i = 0; i < DISTANCE_SYMBOLS; i++)
+		used += frequencies[i] > 0;
+	for (unsigned i = 0; used < 2; i++) {
+		used += frequencies[i] == 0;
+		frequencies[i]++;
+	}
+}
+
 static void count_frequencies(struct deflate *deflate)
 {
 	const struct piece *piece = &deflate->piece;
@@ -199,13 +212,12 @@ static void count_frequencies(struct deflate *deflate)
 		frequencies->literals[piece->literals[i]]++;
 	for (i = 0; i < 256; i++)
 		frequencies->literals[i] += second[i];
-	/* For one distance, or none, fewer than two codes would do. Not all readers accept that. */
-	frequencies->distances[0] = frequencies->distances[1] = 1;
 	for (i = 0; i < piece->sequences_count; i++) {
 		frequencies->literals[FIRST_LENGTH + deflate->length_symbols[piece->sequences[i].length]]++;
 		frequencies->distances[distance_symbol(piece->sequences[i].distance)]++;
 	}
 	frequencies->literals[END_OF_BLOCK]++;
+	ensure_two_distances(frequencies->distances);
 }
 
 static size_t content_bits(const struct frequencies *frequencies, const struct codes *codes)

@@ -11,7 +11,7 @@
 
 #include "base/id.h"
 
-#define FEW_ROWS 32      /* are read as fast as a skip index of them, which would take more room than they do */
+#define FEW_ROWS 64      /* are read as fast as a skip index of them, which would take more room than they do */
 #define FEW_VALUES 16    /* are a set in any case; more are only */
 #define ROWS_PER_VALUE 8 /* where there are so many rows for each of them, on average */
 #define FEW_SUMMED 64    /* numbers with more values are added up faster row by row than by their combinations */
@@ -224,6 +224,8 @@ void skip_index_write(struct skip_index_builder *builder, struct buf *out)
 {
 	uint64_t covered = cover(builder);
 
+	if (covered == 0)
+		return;
 	buf_add(out, &covered, sizeof(covered));
 	write_sets(builder, out);
 	size_t count = builder->hashes.len / sizeof(uint64_t);
