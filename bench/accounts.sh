@@ -28,8 +28,7 @@ accounts_all_sealed() {
 
 	cpu=$(cdrd_cpu)
 	begun=$(now)
-	cdrd_ctl seal >/dev/null
-	ended=$(cdrd_rest)
+	ended=$(cdrd_sealed)
 	awk -v seconds="$2" -v begun="$begun" -v ended="$ended" -v cpu="$(($3 + $(cdrd_cpu) - cpu))" -v count="$RECORDS" 'BEGIN {
 		print "all_sealed_records_per_s", count / (seconds + ended - begun)
 		print "all_sealed_cpu_us", cpu / 1000 / count
@@ -100,7 +99,7 @@ accounts_small() {
 }
 
 accounts_month() {
-	local MANY=(--accounts "$ACCOUNTS" --parents 1) ACCOUNT=$ACCOUNT begun
+	local MANY=(--accounts "$ACCOUNTS" --parents 1) ACCOUNT=$ACCOUNT begun ended
 
 	say "cdrd: loading and sealing a month of $RECORDS records of $ACCOUNTS accounts"
 	cdrd_start sync_window_max=31d
@@ -114,8 +113,8 @@ accounts_month() {
 	cdrd_disk accounts_month_hot
 	accounts_family accounts_family_hot
 	begun=$(now)
-	cdrd_ctl seal >/dev/null
-	rate "$RECORDS" "$begun" "$(cdrd_rest)" | sed 's/^/sealing_/' | measured cdrd accounts_month
+	ended=$(cdrd_sealed)
+	rate "$RECORDS" "$begun" "$ended" | sed 's/^/sealing_/' | measured cdrd accounts_month
 	cdrd_disk accounts_month
 	cdrd_memory accounts_month
 	say "cdrd: reports over a parent and a small account, pages of small accounts"

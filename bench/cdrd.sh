@@ -119,10 +119,26 @@ cdrd_stream() {
 	[[ $answer == "{\"accepted\":$1,"* ]] || die "ingest of $1 records answered: $answer"
 }
 
-# Seals what is hot and waits until sealing and merging have nothing more to do.
+# Seals what is hot, waits until sealing and merging have nothing more to do, and prints when they last had. A daemon on a
+# busy machine may do nothing for as long as cdrd_rest takes for rest: so nothing may be hot then.
+cdrd_sealed() {
+	local ended n
+
+	for ((n = 0; n < 30; n++)); do
+		cdrd_ctl seal >/dev/null
+		ended=$(cdrd_rest)
+		cdrd_disk sealed
+		if [ "$(figure "$OWN.sealed.hot")" = 0 ]; then
+			echo "$ended"
+			return
+		fi
+		say "$(figure "$OWN.sealed.hot") records are still hot"
+	done
+	die "records stay hot, see the daemon's log: $(tail -n 3 "$WORK/cdrd/log")"
+}
+
 cdrd_seal() {
-	cdrd_ctl seal >/dev/null
-	cdrd_rest >/dev/null
+	cdrd_sealed >/dev/null
 }
 
 # When maintenance last had something to do; waits for that.
