@@ -72,6 +72,22 @@ cluster_measure() {
 	cdrd_stop
 }
 
+# Front ends of one catalog, each with a shard on a core of its own: one of them, and two.
+cluster_scale() {
+	local accounts count
+
+	accounts=$(seq -f 'a%07.0f' 1 50 | paste -sd, -)
+	for count in 1 2; do
+		"$BUILD/cdrgen" --product SMS --direction outbound --account "$accounts" --count "$RECORDS" --format msgpack \
+			--from "$(day -2)T00:00:00Z" --to "$(day -1)T00:00:00Z" --seed "$count" >"$WORK/records.$count"
+	done
+	for count in 1 2; do
+		say "front ends with a shard each: $count"
+		/usr/bin/python3 "$TOP/bench/front_ends.py" "$BUILD" "$count" "$accounts" "$WORK/records.1" "$WORK/records.2" >"$WORK/out"
+		measured "$OWN" "front_ends_$count" <"$WORK/out"
+	done
+}
+
 cluster_run() {
 	PINNED=
 	cluster_samples
@@ -84,6 +100,7 @@ cluster_run() {
 	cluster_tables
 	cluster_measure "${cluster_settings[@]}"
 	cluster_down
+	cluster_scale
 	rm -rf "$WORK"/records.* "$WORK/cdrd"
 }
 
@@ -107,4 +124,8 @@ cluster_report() {
 	row "  CPU of the daemon" s/M report.cpu_s_per_million "" lower
 	row "report of the failed ones" ms report_filtered.ms "" lower
 	row "memory besides the page cache after these" "MiB anon" report.rss_anon_mib "" lower
+	row "ingest, a front end and a shard on one core" records/s front_ends_1.records_per_s "" higher
+	row "  CPU of both" us/record front_ends_1.cpu_us_per_record "" lower
+	row "two of each, on a core each, at once" records/s front_ends_2.records_per_s "" higher
+	row "  CPU of all" us/record front_ends_2.cpu_us_per_record "" lower
 }

@@ -38,6 +38,7 @@
 #include "daemon/options_check.h"
 #include "daemon/relay.h"
 #include "daemon/retention.h"
+#include "daemon/store_opening.h"
 #include "feed/feed.h"
 #include "http/access.h"
 #include "http/http.h"
@@ -61,8 +62,10 @@
 /* How long requests in progress may continue after SIGTERM. */
 #define DRAIN_US (5 * CLOCK_US_PER_SECOND)
 
+/* What other front ends put into quarantine is seen after this. */
+#define FOLLOW_EVERY_US (CLOCK_US_PER_SECOND / 2)
+
 #define SIGNALS_MAX 3
-#define FORWARDS "Forwards to the front end that holds the catalog"
 #define MAPPED_FROM_BYTES (1 << 20) /* of one allocation, which is a map of its own */
 #define HEAP_SPARE_BYTES (4 << 20)  /* at the heap's end, kept for the next allocations */
 
@@ -285,7 +288,7 @@ static void reload_while_waiting(struct daemon *d)
 	log_info("main", "reload: certificates and logs; the configuration is read again when this front end holds the "
 	                 "catalog");
 	if (d->relay)
-		notify_ready(FORWARDS);
+		notify_ready(RELAY_STATUS);
 }
 
 static void on_reload_signal(evutil_socket_t signal_number, short what, void *arg)
@@ -437,13 +440,13 @@ static struct relay *begin_relay(void *arg, const struct meta_shared_options *op
 {
 	struct daemon *d = arg;
 
-	d->relay = relay_new(d->tasks, &d->config, options, err);
+	d->relay = relay_new(d->tasks, &d->config, d->audit, options, err);
 	if (!d->relay)
 		return NULL;
 	http_server_log_to(relay_server(d->relay), d->access);
 	if (start_listening(d, relay_server(d->relay), err) != 0)
 		return NULL;
-	notify_ready(FORWARDS);
+	notify_ready(RELAY_STATUS);
 	return d->relay;
 }
 
@@ -479,8 +482,12 @@ static int start_store(struct daemon *d, struct error *err)
 
 	if (catalog_open(&d->meta, &opening, err) != 0)
 		return -1;
+	if (options_use_postgresql(&d->config) &&
+	    meta_follow(d->meta, &(struct meta_following){ .every_us = FOLLOW_EVERY_US }, err) != 0)
+		return -1;
 	options.meta = d->meta;
-	if (catalog_open_store(&d->store, &options, &d->config, d->base, err) != 0 || meta_hold(d->meta, err) != 0)
+	if (opening_open_store(&d->store, &options, &d->config, d->base, NULL, err) != 0 ||
+	    meta_hold(d->meta, err) != 0)
 		return -1;
 	d->disk = disk_new(d->base, &d->config, err);
 	if (!d->disk)

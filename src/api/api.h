@@ -8,6 +8,7 @@
 #define CDRD_API_API_H
 
 #include <event2/event.h>
+#include <sys/queue.h>
 
 #include "base/audit.h"
 #include "base/config.h"
@@ -50,6 +51,7 @@ struct api {
 	struct destinations *destinations;
 	struct callbacks *callbacks;
 	struct billing *billing;
+	LIST_HEAD(, upload) uploads; /* of records: cdrs.c */
 	struct limits *limits;
 	struct cursor_key cursor_key;
 	struct api_summary_turns *summary_turns; /* of summaries (summary_turns.c); NULL: none is made */
@@ -63,6 +65,15 @@ struct api {
 
 /* Ends with a row whose path is NULL. */
 extern const struct http_route api_routes[];
+
+/* POST /v1/cdrs, for a server that has it and no other of these routes: it needs base, config, audit, disk, http, meta, ingest,
+ * mappings and limits. All that is under way ends with *why, which its client is told. */
+bool api_auth_producer(struct http_request *request, void *app);
+void api_cdrs_post(struct http_request *request, void *app);
+void api_cdrs_end_all(struct api *app, const struct error *why);
+
+/* Is it made by a producer with the right secret? Answers nothing. */
+bool api_is_producers(struct http_request *request, struct api *app);
 
 /* From now on, what was opened with credentials ends with them: `http` and `meta` are there. Between that and the server's
  * end. */

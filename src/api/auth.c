@@ -251,6 +251,13 @@ bool api_auth_session(struct http_request *request, void *app)
 	return !gives_any || api_auth_any(request, app);
 }
 
+bool api_is_producers(struct http_request *request, struct api *app)
+{
+	struct error err;
+
+	return check_carrier(request, app, &err) == 0;
+}
+
 bool api_auth_producer(struct http_request *request, void *app)
 {
 	return authenticate(request, app, check_carrier);

@@ -51,6 +51,7 @@ static const struct media_row {
 };
 
 struct upload {
+	LIST_ENTRY(upload) link;
 	struct http_request *request;
 	const struct disk *disk;
 	struct ingest *ingest;
@@ -67,6 +68,7 @@ struct upload {
 
 static void upload_free(struct upload *upload)
 {
+	LIST_REMOVE(upload, link);
 	query_params_free(&upload->params);
 	form_free(&upload->form);
 	free(upload);
@@ -127,6 +129,18 @@ static void on_gone(void *arg)
 	if (upload->batch)
 		ingest_batch_abandon(upload->batch);
 	upload_free(upload);
+}
+
+void api_cdrs_end_all(struct api *app, const struct error *why)
+{
+	struct upload *upload;
+
+	while ((upload = LIST_FIRST(&app->uploads))) {
+		struct http_request *request = upload->request;
+
+		on_gone(upload);
+		http_reply_error(request, why);
+	}
 }
 
 /* --- the format --- */
@@ -387,6 +401,7 @@ void api_cdrs_post(struct http_request *request, void *app)
 		http_reply_error(request, &err);
 		return;
 	}
+	LIST_INSERT_HEAD(&shared->uploads, upload, link);
 	upload->request = request;
 	upload->disk = shared->disk;
 	upload->ingest = shared->ingest;

@@ -103,7 +103,7 @@ static struct api_changes_waiters *waiters_get(struct api *app)
 	}
 	TAILQ_INIT(&waiters->list);
 	waiters->app = app;
-	waiters->watch = (struct ingest_watch){ .on_commit = on_commit, .arg = waiters };
+	waiters->watch = (struct ingest_watch){ .on_commit = on_commit, .on_others = on_commit, .arg = waiters };
 	ingest_watch_commits(app->ingest, &waiters->watch);
 	app->waiters = waiters;
 	return waiters;

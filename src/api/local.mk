@@ -27,6 +27,7 @@ libcdrd_a_SOURCES += \
 	src/api/login.c src/api/login.h \
 	src/api/media.c \
 	src/api/media_ticket.c \
+	src/api/numbers.c src/api/numbers.h \
 	src/api/openapi.c src/api/openapi.h \
 	src/api/plan.c src/api/plan.h \
 	src/api/problem_pages.c src/api/problems.def \

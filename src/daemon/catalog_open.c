@@ -9,78 +9,29 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/first_line.h"
 #include "base/log.h"
 #include "daemon/notify.h"
 #include "daemon/options_check.h"
+#include "daemon/store_opening.h"
 #include "meta/shared_catalog.h"
 #include "store/cluster.h"
-
-#define PASSWORD_MAX 1024 /* bytes of its file */
 
 /* How often it is tried whether a catalog in PostgreSQL can be had. */
 #define TRY_US (CLOCK_US_PER_SECOND / 2)
 #define COPY_STEP_US (60 * CLOCK_US_PER_SECOND) /* far more than some rows of a copy take */
-
-static int read_password(const char *path, char password[PASSWORD_MAX + 1], struct error *err)
-{
-	password[0] = '\0';
-	return path[0] ? first_line_read(path, password, PASSWORD_MAX + 1, err) : 0;
-}
-
-/* --- the cluster --- */
-
-/* The options are filled in; `password` is what they point to, and the caller's. */
-static int read_cluster(struct event_base *base, const struct config *config, struct store_cluster *cluster,
-                        char password[PASSWORD_MAX + 1], struct error *err)
-{
-	if (read_password(config->clickhouse_password_file, password, err) != 0)
-		return -1;
-	*cluster = (struct store_cluster){
-		.base = base,
-		.hosts = config->clickhouse,
-		.user = config->clickhouse_user,
-		.password = password,
-		.database = config->clickhouse_database,
-		.ca_file = config->clickhouse_ca_file,
-		.quorum = (size_t)config->clickhouse_quorum,
-		.patience_us = config->clickhouse_timeout,
-	};
-	return 0;
-}
-
-int catalog_open_store(struct store **store, struct store_options *options, const struct config *config,
-                       struct event_base *base, struct error *err)
-{
-	struct store_cluster cluster;
-	char password[PASSWORD_MAX + 1];
-	int result = 0;
-
-	if (options_use_cluster(config)) {
-		options->engine = &store_cluster_engine;
-		/* NOLINTNEXTLINE(autoVariables): store_open below takes what it needs. */
-		options->cluster = &cluster;
-		result = read_cluster(base, config, &cluster, password, err);
-	} else {
-		result = store_cluster_is_unused(options->meta, config->data_dir, err);
-	}
-	if (result == 0)
-		result = store_open(store, options, err);
-	return result;
-}
 
 /* --- the catalog --- */
 
 /* What a catalog in PostgreSQL is opened with. */
 struct catalog_options {
 	struct meta_shared_options shared;
-	char password[PASSWORD_MAX + 1], name[256];
+	char password[OPENING_PASSWORD_MAX + 1], name[256];
 };
 
 static int read_catalog(const struct config *config, struct event_base *base, struct catalog_options *options,
                         struct error *err)
 {
-	if (read_password(config->postgresql_password_file, options->password, err) != 0)
+	if (opening_read_password(config->postgresql_password_file, options->password, err) != 0)
 		return -1;
 	if (gethostname(options->name, sizeof(options->name) - 1) != 0)
 		options->name[0] = '\0';
@@ -110,6 +61,8 @@ static int wait_for_turn(const struct catalog_open *opening, struct relay *relay
 	while (!*opening->ending && !relay_may_try(relay))
 		if (event_base_loop(opening->base, EVLOOP_ONCE) < 0)
 			return -1;
+	if (!*opening->ending)
+		relay_stop_taking_in(relay); /* the directory is free for the attempt */
 	return 0;
 }
 
@@ -182,11 +135,12 @@ int catalog_migrate(const struct config *config, struct event_base *base, struct
 {
 	struct store_cluster cluster;
 	struct catalog_options catalog;
-	char password[PASSWORD_MAX + 1];
+	char password[OPENING_PASSWORD_MAX + 1];
 
 	if (!options_use_cluster(config))
 		return error_set(err, ERROR_INVALID, "-m: needs store = clickhouse");
-	if (read_cluster(base, config, &cluster, password, err) != 0 || store_cluster_migrate(&cluster, err) != 0)
+	if (opening_read_cluster(base, config, &cluster, password, err) != 0 ||
+	    store_cluster_migrate(&cluster, err) != 0)
 		return -1;
 	if (!options_use_postgresql(config))
 		return 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * catalog_open.h: opens the catalog, in data_dir or in PostgreSQL, and the store of records beside it, in data_dir or in a
- * ClickHouse cluster.
+ * catalog_open.h: opens the catalog, in data_dir or in PostgreSQL, where it waits for its turn; and makes tables.
  */
 #ifndef CDRD_DAEMON_CATALOG_OPEN_H
 #define CDRD_DAEMON_CATALOG_OPEN_H
@@ -11,7 +10,6 @@
 #include "base/config.h"
 #include "daemon/relay.h"
 #include "meta/meta.h"
-#include "store/store.h"
 
 struct catalog_open {
 	const struct config *config;
@@ -26,10 +24,6 @@ struct catalog_open {
 /* Where the catalog is in PostgreSQL, this waits until that answers and no other front end holds it, and runs the loop
  * meanwhile; ERROR_UNAVAILABLE if the daemon is to end first. */
 MUST_CHECK int catalog_open(struct meta **meta, const struct catalog_open *opening, struct error *err);
-
-/* Adds to the options where records are, and opens the store. */
-MUST_CHECK int catalog_open_store(struct store **store, struct store_options *options, const struct config *config,
-                                  struct event_base *base, struct error *err);
 
 /* Makes the tables of both that are not there yet. Blocks. */
 MUST_CHECK int catalog_migrate(const struct config *config, struct event_base *base, struct error *err);

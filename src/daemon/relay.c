@@ -13,6 +13,8 @@
 #include "base/json.h"
 #include "base/key_file.h"
 #include "base/log.h"
+#include "daemon/taking_in.h"
+#include "daemon/notify.h"
 #include "forward/forward.h"
 #include "meta/shared_holder.h"
 
@@ -20,7 +22,16 @@
 #define REASON_SIZE 320
 
 struct relay {
+	struct api api; /* of the intake; the first member, as the server's functions get both by one pointer */
 	const struct config *config;
+	struct tasks *tasks;
+	struct audit *audit;
+	const struct meta_shared_options *catalog;
+	struct intake *intake;       /* or NULL: all is forwarded */
+	int64_t intake_again_us;     /* monotonic: it is not tried before */
+	char no_intake[REASON_SIZE]; /* why there is none; "" */
+	int64_t wrong_since_us;      /* of a second, in which */
+	unsigned wrong;              /* so many credentials were wrong */
 	struct http_server *server;
 	struct forwarder *forwarder;
 	struct shared_holder_watch *watch;
@@ -34,6 +45,78 @@ struct relay {
 	char problem[REASON_SIZE];                     /* why it cannot be forwarded to whoever holds the catalog; "" */
 	char unfit[REASON_SIZE];                       /* why it could not take the catalog; "" */
 };
+
+/* --- records --- */
+
+#define INTAKE_AGAIN_US (10 * CLOCK_US_PER_SECOND)
+
+/* Wrong credentials cost milliseconds, and the one that holds the catalog slows down who gives them. */
+#define WRONG_PER_SECOND 20
+
+static void note(char text[REASON_SIZE], int result, const struct error *err);
+
+static void begin_intake(struct relay *relay)
+{
+	const struct intake_options options = { .tasks = relay->tasks,
+		                                .config = relay->config,
+		                                .audit = relay->audit,
+		                                .catalog = relay->catalog,
+		                                .forwarder = relay->forwarder,
+		                                .http = relay->server,
+		                                .api = &relay->api };
+	struct error err;
+
+	if (relay->intake || relay->has_ended || clock_monotonic_us() < relay->intake_again_us)
+		return;
+	relay->intake_again_us = clock_monotonic_us() + INTAKE_AGAIN_US;
+	relay->intake = intake_new(&options, &err);
+	note(relay->no_intake, relay->intake ? 0 : -1, &err);
+	notify_ready(RELAY_STATUS); /* it was told of a copy meanwhile */
+	if (relay->intake)
+		log_info("forward", "records are taken in here");
+}
+
+static void end_intake(struct relay *relay)
+{
+	intake_free(relay->intake);
+	relay->intake = NULL;
+}
+
+void relay_stop_taking_in(struct relay *relay)
+{
+	end_intake(relay);
+	relay->intake_again_us = 0;
+}
+
+static bool may_check_credentials(struct relay *relay)
+{
+	int64_t now_us = clock_monotonic_us();
+
+	if (now_us - relay->wrong_since_us > CLOCK_US_PER_SECOND) {
+		relay->wrong_since_us = now_us;
+		relay->wrong = 0;
+	}
+	return relay->wrong < WRONG_PER_SECOND;
+}
+
+/* Is it for this front end? What is not known here to be right may be known, or is judged, where the catalog is held. */
+static bool takes(struct http_request *request, const struct http_route *route, void *app)
+{
+	struct relay *relay = app;
+	struct http_stats stats;
+	char why[REASON_SIZE];
+
+	if (route->handle != api_cdrs_post)
+		return true;
+	http_server_stats(relay->server, &stats);
+	if (!relay->intake || stats.draining || relay->is_free || relay->problem[0] ||
+	    http_request_header(request, HTTP_RELAYED_FIELD).p || !intake_is_fresh(relay->intake, why, sizeof(why)) ||
+	    forwarder_is_cut_off(relay->forwarder, why, sizeof(why)) || !may_check_credentials(relay))
+		return false;
+	bool is_right = api_is_producers(request, &relay->api);
+	relay->wrong += !is_right;
+	return is_right;
+}
 
 /* --- who holds the catalog --- */
 
@@ -123,6 +206,10 @@ static void on_told(void *arg, const struct shared_holder *holder)
 	relay->may_try |= holder->is_free;
 	if (!holder->is_free)
 		lead_to(relay, holder);
+	if (relay->intake && intake_is_broken(relay->intake))
+		end_intake(relay);
+	if (!holder->is_free && !relay->problem[0] && !relay->unfit[0])
+		begin_intake(relay);
 }
 
 bool relay_may_try(struct relay *relay)
@@ -170,7 +257,7 @@ static bool find_reason(const struct relay *relay, char *why, size_t size)
 static void on_readyz(struct http_request *request, void *app)
 {
 	const struct relay *relay = app;
-	char why[REASON_SIZE];
+	char why[REASON_SIZE], unfresh[REASON_SIZE];
 	bool is_ready = !find_reason(relay, why, sizeof(why));
 	struct buf body = { 0 };
 	struct json j = json_to(&body);
@@ -179,6 +266,8 @@ static void on_readyz(struct http_request *request, void *app)
 	json_key(&j, "ready");
 	json_bool(&j, is_ready);
 	json_member_str(&j, "role", STR_LITERAL("forwards"));
+	json_key(&j, "takes_in");
+	json_bool(&j, relay->intake && intake_is_fresh(relay->intake, unfresh, sizeof(unfresh)));
 	if (relay->holder[0] && !relay->is_free)
 		json_member_str(&j, "holder", str_from(relay->holder));
 	json_key(&j, "reasons");
@@ -208,6 +297,11 @@ static void on_any(struct http_request *request, void *app)
 static const struct http_route routes[] = {
 	{ .method = HTTP_GET, .path = "/healthz", .handle = on_healthz },
 	{ .method = HTTP_GET, .path = "/readyz", .handle = on_readyz },
+	{ .method = HTTP_POST,
+	  .path = "/v1/cdrs",
+	  .body = HTTP_BODY_STREAM,
+	  .authenticate = api_auth_producer,
+	  .handle = api_cdrs_post },
 	{ .path = HTTP_ANY_PATH, .body = HTTP_BODY_RAW, .handle = on_any },
 	{ 0 },
 };
@@ -236,13 +330,14 @@ void relay_drain(struct relay *relay, int64_t timeout_us, void (*done)(void *arg
 void relay_end(struct relay *relay)
 {
 	end_asking(relay);
+	end_intake(relay);
 	relay->has_ended = true;
 	lead_nowhere(relay);
 	http_server_drain(relay->server, END_US, NULL, NULL);
 }
 
-struct relay *relay_new(struct tasks *tasks, const struct config *config, const struct meta_shared_options *options,
-                        struct error *err)
+struct relay *relay_new(struct tasks *tasks, const struct config *config, struct audit *audit,
+                        const struct meta_shared_options *options, struct error *err)
 {
 	struct relay *relay = calloc(1, sizeof(*relay));
 
@@ -251,7 +346,12 @@ struct relay *relay_new(struct tasks *tasks, const struct config *config, const 
 		return NULL;
 	}
 	relay->config = config;
+	relay->tasks = tasks;
+	relay->audit = audit;
+	relay->catalog = options;
 	relay->server = http_server_new(tasks, config, routes, relay, err);
+	if (relay->server)
+		http_server_choose(relay->server, takes);
 	if (relay->server)
 		relay->forwarder = forwarder_new(&(struct forwarder_options){ .base = options->base,
 		                                                              .ca_file = config->front_end_ca_file,
@@ -271,6 +371,7 @@ void relay_free(struct relay *relay)
 		return;
 	shared_holder_watch_free(relay->watch);
 	http_server_free(relay->server);
+	intake_free(relay->intake);
 	forwarder_free(relay->forwarder);
 	free(relay);
 }

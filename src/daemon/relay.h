@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * relay.h: what a front end is while another one holds the catalog: it listens, and forwards what is asked of it to that one.
+ * relay.h: what a front end is while another one holds the catalog: it listens, takes records in itself (taking_in.h), and forwards
+ * what else is asked of it to that one, and records, too, while it cannot.
  *
  * It answers /healthz and /readyz itself. Which front end holds the catalog, it asks PostgreSQL, and where that does not
  * answer, the one of before is taken for it. When nobody holds the catalog, the relay says so (relay_may_try), and what cannot
@@ -10,6 +11,7 @@
 #ifndef CDRD_DAEMON_RELAY_H
 #define CDRD_DAEMON_RELAY_H
 
+#include "base/audit.h"
 #include "base/config.h"
 #include "base/task.h"
 #include "http/http.h"
@@ -17,8 +19,10 @@
 
 struct relay;
 
-/* The options are as of shared_holder_watch_new. Nobody listens yet. NULL with *err. */
-MUST_CHECK struct relay *relay_new(struct tasks *tasks, const struct config *config,
+#define RELAY_STATUS "Forwards to the front end that holds the catalog" /* for systemd */
+
+/* The options are as of shared_holder_watch_new, and live until relay_end, relay_drain or relay_free. Nobody listens yet. NULL with *err. */
+MUST_CHECK struct relay *relay_new(struct tasks *tasks, const struct config *config, struct audit *audit,
                                    const struct meta_shared_options *options, struct error *err);
 
 /* Ends all that is under way. Does nothing on NULL. */
@@ -26,6 +30,9 @@ void relay_free(struct relay *relay);
 
 /* For listening, and for the sockets. */
 struct http_server *relay_server(struct relay *relay);
+
+/* It leaves data_dir alone until it hears again that another one holds the catalog. What is on its way gets 503. */
+void relay_stop_taking_in(struct relay *relay);
 
 /* Has it been said since this was last asked that nobody holds the catalog? */
 bool relay_may_try(struct relay *relay);

@@ -48,6 +48,22 @@ void forwarder_end_all(struct forwarder *forwarder);
  * and time, is looked at every second. */
 bool forwarder_is_cut_off(const struct forwarder *forwarder, char *why, size_t size);
 
+/*
+ * A request of this front end itself to the other one: POST of a path, sealed so that it is known to be no client's
+ * (http_request_is_of_front_end). The body's memory is taken over. `came` is called for pieces of the answer, if that is 200;
+ * `ended` at its end, with NULL where it was 2xx, and otherwise with why not, also when the other one is taken for gone; it may
+ * be called from within forwarder_lead_to and forwarder_end_all. Without calls nobody waits for the answer. NULL with *err.
+ */
+struct forward_own;
+struct forward_own_calls {
+	void (*came)(void *arg, struct str piece);
+	void (*ended)(void *arg, const struct error *err);
+};
+MUST_CHECK struct forward_own *forwarder_post(struct forwarder *forwarder, const char *path, struct buf *body,
+                                              const struct forward_own_calls *calls, void *arg, struct error *err);
+/* Not from within its calls. */
+void forward_own_cancel(struct forward_own *own);
+
 /* The handler of a route of HTTP_BODY_RAW: answers the request, now or later. */
 void forwarder_take(struct forwarder *forwarder, struct http_request *request);
 

@@ -55,8 +55,11 @@ struct forwarder *forwarder_new(const struct forwarder_options *options, struct 
 	}
 	forwarder->options = *options;
 	LIST_INIT(&forwarder->forwards);
+	LIST_INIT(&forwarder->owns);
 	forwarder->loop = curl_loop_new(options->base, forward_ended, err);
-	if (forwarder->loop && forward_looks_begin(forwarder, err) == 0) {
+	if (forwarder->loop)
+		forwarder->own_loop = curl_loop_new(options->base, forward_own_ended, err);
+	if (forwarder->own_loop && forward_looks_begin(forwarder, err) == 0) {
 		curl_loop_keep(forwarder->loop, KEPT_CONNECTIONS);
 		return forwarder;
 	}
@@ -70,6 +73,7 @@ void forwarder_free(struct forwarder *forwarder)
 		return;
 	forwarder_end_all(forwarder);
 	forward_looks_end(forwarder);
+	curl_loop_free(forwarder->own_loop);
 	curl_loop_free(forwarder->loop);
 	free(forwarder);
 }
@@ -94,6 +98,7 @@ void forwarder_end_all(struct forwarder *forwarder)
 
 	while ((forward = LIST_FIRST(&forwarder->forwards)))
 		forward_fail(forward, "another front end is about to take its place");
+	forward_own_end_all(forwarder);
 }
 
 static bool is_same(const struct forward_target *one, const struct forward_target *other)

@@ -45,6 +45,8 @@ struct forwarder {
 	int64_t resolve_again_us;     /* monotonic */
 	struct curl_loop *loop;
 	LIST_HEAD(, forward) forwards;
+	struct curl_loop *own_loop; /* of own_request.c */
+	LIST_HEAD(, forward_own) owns;
 
 	/* looking whether it is reached: reached.c */
 	struct curl_loop *looks;
@@ -63,6 +65,10 @@ void forward_set_target(const struct forwarder *forwarder, CURL *easy, struct cu
 /* handing_on.c: a transfer has ended; `arg` is the forward. */
 void forward_ended(void *arg, CURL *easy, CURLcode code);
 void forward_fail(struct forward *forward, const char *why);
+
+/* own_request.c */
+void forward_own_ended(void *arg, CURL *easy, CURLcode code);
+void forward_own_end_all(struct forwarder *forwarder);
 
 /* reached.c */
 MUST_CHECK int forward_looks_begin(struct forwarder *forwarder, struct error *err);

@@ -5,4 +5,5 @@ libcdrd_a_SOURCES += \
 	src/forward/forwarder.c \
 	src/forward/forwarder_private.h \
 	src/forward/handing_on.c \
+	src/forward/own_request.c \
 	src/forward/reached.c

@@ -122,7 +122,9 @@ static struct curl_slist *sealed_field(const struct forwarder *forwarder)
 	struct error err;
 
 	buf_add_text(&line, HTTP_RELAYED_FIELD ": ");
-	if (http_seal_own_request(STR_LITERAL(LOOK_PATH), forwarder->options.key, &line, &err) == 0 && buf_cstr(&line))
+	if (http_seal_own_request(STR_LITERAL("GET"), STR_LITERAL(LOOK_PATH), forwarder->options.key, &line, &err) ==
+	            0 &&
+	    buf_cstr(&line))
 		fields = curl_slist_append(NULL, line.data);
 	buf_free(&line);
 	return fields;

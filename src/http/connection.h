@@ -52,6 +52,7 @@ struct http_request {
 	bool body_held;          /* http_request_hold_body */
 	struct buf relayed;      /* what another front end says of the client, which `client` borrows from */
 	struct str relayed_name; /* of the client's certificate; p NULL */
+	bool is_of_front_end;    /* and no client's */
 	void (*on_close)(void *arg);
 	void *on_close_arg;
 };

@@ -29,6 +29,9 @@ static bool find_route(struct http_request *request)
 	unsigned allowed;
 
 	request->route = http_router_find(server->routes, head->method, head->path, &request->segment, &allowed);
+	while (request->route && server->takes && !server->takes(request, request->route, server->app))
+		request->route =
+			http_router_find(request->route + 1, head->method, head->path, &request->segment, &allowed);
 	if (request->route)
 		return true;
 	if (!http_router_knows(head->method)) {

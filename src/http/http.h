@@ -78,6 +78,11 @@ MUST_CHECK int http_server_adopt(struct http_server *server, struct tls *tls, co
 MUST_CHECK int http_server_take_listeners(struct http_server *server, const struct http_server *from,
                                           struct error *err);
 
+/* From now on, takes() is asked about each request whose path and method a row has. Where it returns false, that is passed over, and
+ * a row further down may take the request. It answers nothing. */
+void http_server_choose(struct http_server *server,
+                        bool (*takes)(struct http_request *request, const struct http_route *route, void *app));
+
 /* From now on, small answers that become ready in the same turn of the loop are sent together, before any long work of its
  * tasks. For one of the servers that share a scheduler. */
 void http_server_gather(struct http_server *server);
@@ -244,10 +249,12 @@ uint64_t http_request_length(const struct http_request *request);
 MUST_CHECK int http_request_seal_client(const struct http_request *request, const uint8_t key[HTTP_RELAY_KEY_BYTES],
                                         struct buf *out, struct error *err);
 
-/* Appends its value for a request of a server of ours itself, which no client has made: GET of a path, without credentials.
- * ERROR_NOMEM. */
-MUST_CHECK int http_seal_own_request(struct str path, const uint8_t key[HTTP_RELAY_KEY_BYTES], struct buf *out,
-                                     struct error *err);
+/* Appends its value for a request of a server of ours itself, which no client has made, without credentials. ERROR_NOMEM. */
+MUST_CHECK int http_seal_own_request(struct str method, struct str path, const uint8_t key[HTTP_RELAY_KEY_BYTES],
+                                     struct buf *out, struct error *err);
+
+/* Has another front end made the request itself, and sealed it so? */
+bool http_request_is_of_front_end(const struct http_request *request);
 
 /* From now on, the field is believed where it was sealed with this key, which stays the caller's, and a request with another
  * one is refused, with 503, as that passes when keys and clocks are right. */

@@ -105,7 +105,8 @@ void http_server_check_passes(struct http_server *server)
 
 int http_server_use_passes(struct http_server *server, bool (*holds)(void *app, const void *pass), struct error *err)
 {
-	server->pass_check = evtimer_new(server->base, on_check, server);
+	if (!server->pass_check)
+		server->pass_check = evtimer_new(server->base, on_check, server);
 	if (!server->pass_check)
 		return error_set(err, ERROR_NOMEM, "Out of memory for the HTTP server");
 	server->holds = holds;

@@ -4,7 +4,7 @@
  * connection.h.
  *
  *	Cdrd-Forwarded: base64url( envelope )                                        base/envelope.h
- *	plaintext = version (1) || is_https (1) || time (8, microseconds) || length of the address (1) || address (16)
+ *	plaintext = version (1) || bits (1): 1 https, 2 of the front end itself || time (8, microseconds) || length of the address (1) || address (16)
  *	            || length (2) || host || length (2) || name of the client's certificate      integers little-endian
  *	context = "forwarded" LF method LF path and query LF Authorization, if that is handed on
  *
@@ -18,6 +18,8 @@
 #include "http/connection.h"
 
 #define VERSION 1
+#define BIT_HTTPS 1
+#define BIT_OWN 2 /* nobody's but the front end's */
 #define FIXED_BYTES 27
 #define TEXT_MAX 1024
 #define RETRY_SECONDS "5"                       /* for those whom a front end of another key or clock has sent here */
@@ -79,13 +81,13 @@ static bool take_text(struct str *in, struct str *text)
 
 /* --- sealing --- */
 
-static void write_plain(struct buf *out, const struct http_request *request)
+static void write_plain(struct buf *out, const struct http_request *request, bool is_own)
 {
 	const struct http_client *client = &request->client;
 	struct buf name = { 0 }, host = { 0 };
 
 	add_number(out, VERSION, 1);
-	add_number(out, client->is_https, 1);
+	add_number(out, (client->is_https ? BIT_HTTPS : 0U) | (is_own ? BIT_OWN : 0U), 1);
 	add_number(out, (uint64_t)clock_now_us(), 8);
 	add_number(out, client->ip.len, 1);
 	buf_add(out, client->ip.bytes, sizeof(client->ip.bytes));
@@ -99,14 +101,14 @@ static void write_plain(struct buf *out, const struct http_request *request)
 	buf_free(&host);
 }
 
-int http_request_seal_client(const struct http_request *request, const uint8_t key[HTTP_RELAY_KEY_BYTES],
-                             struct buf *out, struct error *err)
+static int seal(const struct http_request *request, bool is_own, const uint8_t key[HTTP_RELAY_KEY_BYTES],
+                struct buf *out, struct error *err)
 {
 	struct buf context = { 0 }, plain = { 0 }, sealed = { 0 };
 	int result = -1;
 
 	write_context(&context, &request->head);
-	write_plain(&plain, request);
+	write_plain(&plain, request, is_own);
 	if (context.failed || plain.failed)
 		error_set(err, ERROR_NOMEM, "forwarding: out of memory");
 	else
@@ -119,15 +121,22 @@ int http_request_seal_client(const struct http_request *request, const uint8_t k
 	return result == 0 && out->failed ? error_set(err, ERROR_NOMEM, "forwarding: out of memory") : result;
 }
 
-int http_seal_own_request(struct str path, const uint8_t key[HTTP_RELAY_KEY_BYTES], struct buf *out, struct error *err)
+int http_request_seal_client(const struct http_request *request, const uint8_t key[HTTP_RELAY_KEY_BYTES],
+                             struct buf *out, struct error *err)
+{
+	return seal(request, false, key, out, err);
+}
+
+int http_seal_own_request(struct str method, struct str path, const uint8_t key[HTTP_RELAY_KEY_BYTES], struct buf *out,
+                          struct error *err)
 {
 	struct http_connection none = { .ssl = NULL };
 	const struct http_request own = {
 		.connection = &none,
-		.head = { .method = STR_LITERAL("GET"), .path = path, .host = STR_LITERAL("localhost") },
+		.head = { .method = method, .path = path, .host = STR_LITERAL("localhost") },
 	};
 
-	return http_request_seal_client(&own, key, out, err);
+	return seal(&own, true, key, out, err);
 }
 
 /* --- opening --- */
@@ -144,7 +153,9 @@ static bool take_plain(struct http_request *request)
 
 	if (in.len < FIXED_BYTES || take_number(&in, 1) != VERSION)
 		return false;
-	client->is_https = take_number(&in, 1) != 0;
+	uint64_t bits = take_number(&in, 1);
+	client->is_https = bits & BIT_HTTPS;
+	request->is_of_front_end = bits & BIT_OWN;
 	int64_t age_us = clock_now_us() - (int64_t)take_number(&in, 8);
 	client->ip.len = (size_t)take_number(&in, 1);
 	if (client->ip.len > sizeof(client->ip.bytes) || age_us > VALID_US || age_us < -VALID_US)
@@ -152,6 +163,11 @@ static bool take_plain(struct http_request *request)
 	memcpy(client->ip.bytes, in.p, sizeof(client->ip.bytes));
 	in = (struct str){ in.p + sizeof(client->ip.bytes), in.len - sizeof(client->ip.bytes) };
 	return take_text(&in, &client->host) && take_text(&in, &request->relayed_name);
+}
+
+bool http_request_is_of_front_end(const struct http_request *request)
+{
+	return request->is_of_front_end;
 }
 
 int http_relayed_apply(struct http_request *request, struct http_fault *fault)
@@ -172,6 +188,7 @@ int http_relayed_apply(struct http_request *request, struct http_fault *fault)
 	if (is_right)
 		return 0;
 	request->client = (struct http_client){ .ip = request->connection->ip };
+	request->is_of_front_end = false;
 	http_reply_header(request, "Retry-After", RETRY_SECONDS);
 	return http_fault_set(fault, 503,
 	                      HTTP_RELAYED_FIELD " was not made by a front end of this catalog in the last "

@@ -72,6 +72,7 @@ void http_request_release(struct http_request *request)
 	reset_buf(&request->user_name);
 	buf_free(&request->relayed);
 	request->relayed_name = (struct str){ NULL, 0 };
+	request->is_of_front_end = false;
 	request->body_held = false;
 	if (request->route && request->route->authenticate)
 		memset(request->user, 0, sizeof(request->user));

@@ -104,6 +104,12 @@ bool http_server_make_room(struct http_server *server)
 	return true;
 }
 
+void http_server_choose(struct http_server *server,
+                        bool (*takes)(struct http_request *request, const struct http_route *route, void *app))
+{
+	server->takes = takes;
+}
+
 void http_server_log_to(struct http_server *server, struct http_access *access)
 {
 	server->access = access;

@@ -80,6 +80,7 @@ struct http_server {
 	struct event *pass_check; /* pending while passes are being checked: passes.c; NULL: there are none */
 	uint32_t pass_round;
 	bool (*holds)(void *app, const void *pass);
+	bool (*takes)(struct http_request *request, const struct http_route *route, void *app); /* NULL: all */
 
 	const uint8_t *relay_key; /* of other front ends; NULL: none is believed */
 

@@ -339,6 +339,13 @@ void ingest_watch_commits(struct ingest *ingest, struct ingest_watch *watch)
 	ingest->watches = watch;
 }
 
+void ingest_others_committed(struct ingest *ingest)
+{
+	for (struct ingest_watch *watch = ingest->watches; watch; watch = watch->next)
+		if (watch->on_others)
+			watch->on_others(watch->arg);
+}
+
 void ingest_unwatch_commits(struct ingest *ingest, struct ingest_watch *watch)
 {
 	struct ingest_watch **at = &ingest->watches;
@@ -347,6 +354,13 @@ void ingest_unwatch_commits(struct ingest *ingest, struct ingest_watch *watch)
 		at = &(*at)->next;
 	if (*at)
 		*at = watch->next;
+}
+
+void ingest_only_take_in(struct ingest *ingest)
+{
+	event_del(ingest->expiry_event);
+	task_cancel(&ingest->maintenance);
+	ingest->maintenance.tasks = NULL;
 }
 
 void ingest_use_mappings(struct ingest *ingest, struct mappings *mappings)

@@ -33,6 +33,10 @@ struct tasks;
 /* `tasks`, `config`, `meta` and `store` stay the caller's and must outlive it. NULL when out of memory. */
 struct ingest *ingest_new(struct tasks *tasks, const struct config *config, struct meta *meta, struct store *store);
 
+/* It takes records in and does no more: what is in quarantine is not removed for its age, nor anything maintained, as the front end
+ * that holds the catalog does that. */
+void ingest_only_take_in(struct ingest *ingest);
+
 /* From now on, while the disk is low new batches are refused and those under way fail, with ERROR_FULL. The disk stays
  * the caller's. */
 void ingest_watch_disk(struct ingest *ingest, const struct disk *disk);
@@ -170,12 +174,15 @@ struct ingest_watch {
 	 * follows within the same call. */
 	void (*on_begin)(void *arg);
 	void (*on_commit)(void *arg); /* after each successful commit; must not call into ingest; or NULL */
+	void (*on_others)(void *arg); /* what another front end has put is stored; must not call into ingest; or NULL */
 	/* Or NULL. The records are on disk that were put before on_begin, and what was rejected of them will be with the next meta_commit, which follows:
 	 * what is put into meta here lasts with it. -1 fails the commit. Must not call into ingest. */
 	int (*on_stored)(void *arg, struct error *err);
 	void *arg;
 };
 void ingest_watch_commits(struct ingest *ingest, struct ingest_watch *watch);
+/* What another front end has put is stored: on_others is called. */
+void ingest_others_committed(struct ingest *ingest);
 void ingest_unwatch_commits(struct ingest *ingest, struct ingest_watch *watch);
 
 struct ingest_stats {

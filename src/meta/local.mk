@@ -18,4 +18,4 @@ libcdrd_a_SOURCES += \
 	src/meta/quarantine.c src/meta/quarantine.h \
 	src/meta/rows.c src/meta/rows.h \
 	src/meta/shared_catalog.c src/meta/shared_catalog.h \
-	src/meta/shared_changes.c src/meta/shared_copy.c src/meta/shared_catalog_private.h src/meta/shared_holder.c src/meta/shared_holder.h src/meta/shared_key.c src/meta/shared_lease.c
+	src/meta/shared_changes.c src/meta/shared_copy.c src/meta/shared_catalog_private.h src/meta/shared_follow.c src/meta/shared_holder.c src/meta/shared_holder.h src/meta/shared_key.c src/meta/shared_lease.c

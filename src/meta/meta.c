@@ -391,6 +391,21 @@ int meta_hold(struct meta *meta, struct error *err)
 	return meta->shared ? meta->ops->beat(meta->shared, err) : 0;
 }
 
+uint64_t meta_shared_number(const struct meta *meta)
+{
+	return meta->shared ? meta->ops->number(meta->shared) : 0;
+}
+
+int meta_follow(struct meta *meta, const struct meta_following *following, struct error *err)
+{
+	return meta->shared ? meta->ops->follow(meta->shared, following, err) : 0;
+}
+
+int64_t meta_fresh_us(const struct meta *meta)
+{
+	return meta->shared ? meta->ops->fresh_us(meta->shared) : INT64_MAX;
+}
+
 void meta_abort(struct meta *meta)
 {
 	if (meta->shared)

@@ -68,6 +68,14 @@ enum meta_db {
 struct meta;
 struct shared;
 struct meta_shared_options;
+
+/* How a copy is kept fresh. `on_taken`, or NULL, is called when something was taken in, with a bit for each database of it. */
+struct meta_following {
+	int64_t every_us;
+	void (*on_taken)(void *arg, uint32_t dbs);
+	void *arg;
+};
+
 struct meta_shared_ops {
 	int (*open)(struct shared **out, struct meta *meta, const struct meta_shared_options *options,
 	            struct error *err);
@@ -86,6 +94,9 @@ struct meta_shared_ops {
 	int (*check_reached)(const struct shared *shared, struct error *err);
 	int (*check_held)(const struct shared *shared, struct error *err);
 	int (*beat)(struct shared *shared, struct error *err);
+	uint64_t (*number)(const struct shared *shared);
+	int (*follow)(struct shared *shared, const struct meta_following *following, struct error *err);
+	int64_t (*fresh_us)(const struct shared *shared);
 };
 
 struct meta_options {
@@ -131,6 +142,15 @@ MUST_CHECK int meta_check_reached(const struct meta *meta, struct error *err);
 /* Is it certain that no other front end serves the catalog? Then 0, and records with numbers of this one may be acknowledged;
  * ERROR_UNAVAILABLE where PostgreSQL has not confirmed it for the lease's length, or has denied it. 0 where the catalog is here. */
 MUST_CHECK int meta_check_held(const struct meta *meta, struct error *err);
+
+/* The number of the last transaction of a catalog in PostgreSQL that the copy has; 0 where the catalog is here. */
+uint64_t meta_shared_number(const struct meta *meta);
+
+/* From now on, what other front ends commit to a catalog in PostgreSQL is taken in from the loop, soon after. */
+MUST_CHECK int meta_follow(struct meta *meta, const struct meta_following *following, struct error *err);
+
+/* Until when the copy has all that was committed, on the monotonic clock; INT64_MAX where the catalog is here. */
+int64_t meta_fresh_us(const struct meta *meta);
 
 /* For a start that takes long: keeps the catalog from other front ends. Blocks. ERROR_UNAVAILABLE where another one has it. */
 MUST_CHECK int meta_hold(struct meta *meta, struct error *err);

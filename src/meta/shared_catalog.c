@@ -17,25 +17,22 @@
 #include "meta/shared_catalog_private.h"
 #include "postgresql/tables.h"
 
-#define CHANGES_MAX "10000" /* in one exchange */
-#define KEPT_COMMITS 10000  /* in the log: a copy that is further behind is made anew */
+#define KEPT_COMMITS 10000 /* in the log: a copy that is further behind is made anew */
 #define TRIM_EVERY 256
 
 /* --- taking in what others have committed --- */
 
-struct taking {
-	struct shared *shared;
-	MDB_txn *txn;
-	uint64_t number; /* of the last change */
-	char commit[ID_UUID_LEN + 1];
-};
+/* The databases of which memory is kept. */
+#define REMEMBERED \
+	(1U << META_DB_ACCOUNTS | 1U << META_DB_CHILDREN | 1U << META_DB_PRODUCERS | 1U << META_DB_ACCOUNT_KEYS | \
+	 1U << META_DB_OPERATORS | 1U << META_DB_API_KEYS)
 
-/* A change: number, database, key, value, id of the transaction. */
-static int take_change(void *arg, const struct str *values, int count, struct error *err)
+/* A change: number, database, key, value, id of the transaction, front end. */
+int shared_take_change(void *arg, const struct str *values, int count, struct error *err)
 {
-	struct taking *taking = arg;
+	struct shared_taking *taking = arg;
 	struct env *env = meta_env(taking->shared->meta);
-	enum meta_db db = count == 5 ? shared_db_of_name(values[1]) : META_DBS;
+	enum meta_db db = count == 6 ? shared_db_of_name(values[1]) : META_DBS;
 	uint64_t number = 0;
 
 	if (db == META_DBS)
@@ -58,29 +55,26 @@ static int take_change(void *arg, const struct str *values, int count, struct er
 	if (rc && rc != MDB_NOTFOUND)
 		return env_fail(env, rc, "take in", err);
 	taking->number = number;
+	taking->dbs |= 1U << db;
+	taking->has_own |= str_is(values[5], taking->shared->front_end);
 	snprintf(taking->commit, sizeof(taking->commit), "%.*s", STR_ARGS(values[4]));
 	return 0;
 }
 
-/* Whole transactions of CHANGES_MAX changes in all, or one of them that is larger. */
-static struct postgresql_statement changes_statement(struct taking *taking, struct postgresql_bigint *room)
+/* Whole transactions of SHARED_CHANGES_MAX changes in all, or one of them that is larger. */
+static struct postgresql_statement changes_statement(struct shared_taking *taking, struct postgresql_bigint *room)
 {
 	struct postgresql_statement statement = SHARED_STATEMENT(
-		"SELECT c.number, c.db, c.key, c.value, m.id FROM cdrd_changes c JOIN cdrd_commits m USING (number) "
-		"WHERE c.number > $1::bigint AND c.number <= (SELECT greatest(min(number), "
-		"max(number) - CASE WHEN count(*) = " CHANGES_MAX " THEN 1 ELSE 0 END) FROM "
-		"(SELECT number FROM cdrd_changes WHERE number > $1::bigint ORDER BY number, place LIMIT " CHANGES_MAX
-		") AS next) ORDER BY c.number, c.place");
+		"SELECT number, db, key, value, id, front_end FROM (" SHARED_CHANGES ") AS c ORDER BY number, place");
 
 	statement.parameters[0] = postgresql_bigint(room, taking->shared->number);
 	statement.parameters_count = 1;
-	statement.row = take_change;
+	statement.row = shared_take_change;
 	statement.arg = taking;
 	return statement;
 }
 
-/* What was taken in is committed by itself, so that nothing reads what is not. */
-static int keep_taken(struct taking *taking, struct error *err)
+int shared_keep_taken(struct shared_taking *taking, struct error *err)
 {
 	struct shared *shared = taking->shared;
 
@@ -93,13 +87,14 @@ static int keep_taken(struct taking *taking, struct error *err)
 	}
 	shared->number = taking->number;
 	str_copy(shared->commit, sizeof(shared->commit), taking->commit);
-	accounts_memory_clear(shared->meta);
+	if (taking->dbs & REMEMBERED)
+		accounts_memory_clear(shared->meta);
 	return 0;
 }
 
 int shared_catch_up(struct shared *shared, struct error *err)
 {
-	struct taking taking = { .shared = shared, .number = shared->number };
+	struct shared_taking taking = { .shared = shared, .number = shared->number };
 	struct postgresql_bigint room;
 	struct postgresql_statement statement = changes_statement(&taking, &room);
 
@@ -111,7 +106,7 @@ int shared_catch_up(struct shared *shared, struct error *err)
 		return error_set(err, ERROR_CONFLICT,
 		                 "PostgreSQL: the catalog's changes after %llu are not kept any more",
 		                 (unsigned long long)shared->number);
-	return keep_taken(&taking, err);
+	return shared_keep_taken(&taking, err);
 }
 
 /* --- a transaction --- */
@@ -151,7 +146,7 @@ static int lock(struct shared *shared, struct error *err)
 
 	if (shared_read_commit(shared, err) != 0)
 		return -1;
-	struct taking taking = { .shared = shared, .number = shared->number };
+	struct shared_taking taking = { .shared = shared, .number = shared->number };
 	struct postgresql_bigint room, own_room;
 	struct postgresql_statement statements[] = {
 		SHARED_STATEMENT("BEGIN ISOLATION LEVEL READ COMMITTED"),
@@ -173,14 +168,14 @@ static int lock(struct shared *shared, struct error *err)
 		env_abort(meta_env(shared->meta));
 		return error_set(err, ERROR_CORRUPT, "PostgreSQL: the table cdrd_catalog is empty");
 	}
-	bool surprises = shared->lease_us > 0 && row.number > shared->number;
-	int result = keep_taken(&taking, err);
+	bool surprises = shared->lease_us > 0 && taking.has_own;
+	int result = shared_keep_taken(&taking, err);
 	while (result == 0 && shared->number < row.number)
 		result = shared_catch_up(shared, err);
 	if (result != 0)
 		return -1;
 	if (surprises) {
-		shared_give_up(shared, "a change of the catalog that had been given up was made all the same");
+		shared_give_up(shared, SHARED_OWN_CHANGE);
 		return error_set(err, ERROR_UNAVAILABLE, "%s", shared->why);
 	}
 	return 0;
@@ -222,7 +217,10 @@ int shared_begin(struct shared *shared, struct error *err)
 	INVARIANT(!shared->is_open && !meta_env(shared->meta)->write);
 	if (shared->why[0])
 		return error_set(err, ERROR_UNAVAILABLE, "%s", shared->why);
-	if (lock(shared, err) != 0) {
+	shared->is_locking = true;
+	int result = lock(shared, err);
+	shared->is_locking = false;
+	if (result != 0) {
 		note_refusal(shared, false, err);
 		if (err->code == ERROR_CORRUPT || err->code == ERROR_CONFLICT)
 			shared_give_up(shared, err->message);
@@ -350,6 +348,11 @@ uint64_t shared_losses(const struct shared *shared)
 	return shared->losses;
 }
 
+uint64_t shared_number(const struct shared *shared)
+{
+	return shared->number;
+}
+
 int shared_check_reached(const struct shared *shared, struct error *err)
 {
 	if (!shared->why[0] && !postgresql_is_connected(shared->postgresql))
@@ -447,6 +450,7 @@ int shared_open(struct shared **out, struct meta *meta, const struct meta_shared
 	shared->url = options->url ? options->url : "";
 	shared->timeout_us = options->timeout_us;
 	shared->lease_us = options->lease_us;
+	shared->base = options->base;
 	shared->on_lost = options->on_lost;
 	shared->on_progress = options->on_progress;
 	shared->arg = options->arg;
@@ -462,6 +466,7 @@ void shared_close(struct shared *shared)
 {
 	if (!shared)
 		return;
+	shared_follow_end(shared);
 	shared_lease_give_back(shared);
 	postgresql_free(shared->postgresql);
 	buf_free(&shared->noted);
@@ -486,4 +491,7 @@ const struct meta_shared_ops meta_shared_postgresql = {
 	.check_reached = shared_check_reached,
 	.check_held = shared_check_held,
 	.beat = shared_lease_beat,
+	.number = shared_number,
+	.follow = shared_follow,
+	.fresh_us = shared_fresh_us,
 };

@@ -90,6 +90,14 @@ void shared_forget_waiting(struct shared *shared, bool are_lost);
 /* How often what waited has been lost. */
 uint64_t shared_losses(const struct shared *shared);
 
+/* As meta_follow and meta_fresh_us. */
+MUST_CHECK int shared_follow(struct shared *shared, const struct meta_following *following, struct error *err);
+void shared_follow_end(struct shared *shared);
+int64_t shared_fresh_us(const struct shared *shared);
+
+/* Of the last transaction that the copy has. */
+uint64_t shared_number(const struct shared *shared);
+
 /* Is PostgreSQL not there, or another front end in charge, or was the last change refused? Says which. */
 bool shared_is_missing(const struct shared *shared, char *why, size_t size);
 

@@ -21,6 +21,29 @@ struct shared_change {
 	uint32_t key_len, value_len;
 };
 
+/* Taking in what others have committed. */
+struct shared_taking {
+	struct shared *shared;
+	MDB_txn *txn;
+	uint64_t number; /* of the last change */
+	char commit[ID_UUID_LEN + 1];
+	uint32_t dbs; /* a bit for each database that changes */
+	bool has_own; /* it was this front end that has made one of the transactions */
+};
+
+/* shared_follow.c */
+struct shared_following {
+	struct event *event; /* or NULL: it does not */
+	int64_t every_us;
+	bool is_asking, has_begun, is_ignored; /* the answer is */
+	struct shared_taking taking;
+	uint64_t number; /* of the catalog, as it was answered */
+	struct postgresql_bigint room;
+	int64_t sent_us, fresh_us; /* monotonic: the copy has all that was committed until then */
+	void (*on_taken)(void *arg, uint32_t dbs);
+	void *arg;
+};
+
 struct shared {
 	struct meta *meta;
 	struct postgresql *postgresql;
@@ -32,14 +55,18 @@ struct shared {
 	uint64_t number;              /* of the last transaction that the copy has; 0: none */
 	char commit[ID_UUID_LEN + 1]; /* its id; "" */
 	bool is_open;                 /* a transaction is */
-	struct buf noted;             /* changes of the transaction that is open */
-	struct buf waiting;           /* changes that wait for one */
+	bool is_locking;              /* one begins */
+	struct shared_following following;
+	struct event_base *base;
+	struct buf noted;   /* changes of the transaction that is open */
+	struct buf waiting; /* changes that wait for one */
 	uint64_t losses;
 	char why[256];      /* it can no longer write, until a new start; "" */
 	char refusal[256];  /* by PostgreSQL, of the last transaction; "" */
 	struct event *beat; /* says that it is there; or NULL */
 	struct postgresql_bigint beat_lease;
 	bool is_beating, still_holds;
+	bool beat_is_due; /* another statement was under way */
 	int64_t beat_sent_us;
 	int64_t held_until_us; /* monotonic: until then no other front end can hold it */
 	void (*on_lost)(void *arg, const char *why);
@@ -99,12 +126,30 @@ MUST_CHECK int shared_lease_beat(struct shared *shared, struct error *err);
 /* Says on the loop that it is there. A connection that is lost is made again there, too. */
 MUST_CHECK int shared_lease_keep(struct shared *shared, struct event_base *base, struct error *err);
 void shared_lease_give_back(struct shared *shared);
+void shared_lease_beat_again(struct shared *shared);
 
 /* --- shared_catalog.c --- */
 
 /* Not connected. NULL with *err. */
 MUST_CHECK struct postgresql *shared_new_connection(const struct meta_shared_options *options, const char *probe,
                                                     struct error *err);
+
+#define SHARED_OWN_CHANGE "a change of the catalog that had been given up was made all the same"
+
+/* The changes after $1, of whole transactions: number, place, database, key, value, id of the transaction, front end. */
+#define SHARED_CHANGES_MAX "10000" /* in one exchange */
+#define SHARED_CHANGES \
+	"SELECT c.number, c.place, c.db, c.key, c.value, m.id, m.front_end FROM cdrd_changes c JOIN cdrd_commits m " \
+	"USING (number) WHERE c.number > $1::bigint AND c.number <= (SELECT greatest(min(number), " \
+	"max(number) - CASE WHEN count(*) = " SHARED_CHANGES_MAX " THEN 1 ELSE 0 END) FROM " \
+	"(SELECT number FROM cdrd_changes WHERE number > $1::bigint ORDER BY number, place LIMIT " SHARED_CHANGES_MAX \
+	") AS next)"
+
+/* A row of the answer, without place. */
+MUST_CHECK int shared_take_change(void *taking, const struct str *values, int count, struct error *err);
+
+/* What was taken in is committed by itself, so that nothing reads what is not. */
+MUST_CHECK int shared_keep_taken(struct shared_taking *taking, struct error *err);
 
 /* Takes in transactions after the copy's, at least one: ERROR_CONFLICT where they are not kept any more. */
 MUST_CHECK int shared_catch_up(struct shared *shared, struct error *err);

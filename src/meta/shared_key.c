@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "meta/change.h"
 #include "meta/meta.h"
+#include "meta/rows.h"
 
 #define MARK_BYTES 16 /* of a hash of the key: enough to know it by, and nothing to find it by */
 
@@ -42,6 +43,21 @@ static int compare(struct change *change, struct str name, struct str mark, stru
 	return found == 0 ? 1 : -1;
 }
 
+struct known {
+	struct str mark;
+	bool is_same;
+};
+
+static enum meta_next take_known(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct known *known = arg;
+
+	(void)key;
+	(void)err;
+	known->is_same = str_equal(value, known->mark);
+	return META_GO_ON;
+}
+
 int meta_refuse_key(const char *data_dir, const char *name, struct error *err)
 {
 	return error_set(err, ERROR_INVALID,
@@ -53,12 +69,21 @@ int meta_check_key(struct meta *meta, const char *data_dir, const char *name, co
                    struct error *err)
 {
 	char mark[SHARED_KEY_MARK_SIZE], value[64];
+	struct known known = { .is_same = false };
 	struct change change;
 
 	if (!meta_is_shared(meta))
 		return 0;
 	snprintf(value, sizeof(value), "key/%s", name);
-	if (meta_mark_key(mark, name, key, len, err) != 0 || change_begin(&change, meta, err) != 0)
+	if (meta_mark_key(mark, name, key, len, err) != 0)
+		return -1;
+	known.mark = str_from(mark);
+	int found = meta_find(meta, META_DB_VALUES, str_from(value), take_known, &known, err);
+	if (found < 0)
+		return -1;
+	if (found > 0)
+		return known.is_same ? 0 : meta_refuse_key(data_dir, name, err);
+	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	int same = compare(&change, str_from(value), str_from(mark), err);
 	if (change_end(&change, same < 0 ? -1 : 0, err) != 0)

@@ -71,6 +71,12 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 		return;
 	statement = beat_statement(shared);
 	shared->is_beating = postgresql_send(shared->postgresql, &statement, on_beaten, shared) != 0;
+	shared->beat_is_due = !shared->is_beating;
+}
+
+void shared_lease_beat_again(struct shared *shared)
+{
+	on_beat(-1, 0, shared);
 }
 
 int shared_lease_beat(struct shared *shared, struct error *err)

@@ -102,16 +102,26 @@ static int load_seq(struct store *store, struct error *err)
 	return 0;
 }
 
+int store_take_seqs(struct store *store, uint64_t count, uint64_t *first, struct error *err)
+{
+	uint64_t left = store->reserved_seq - store->last_seq;
+
+	if (left < count) {
+		uint64_t reserved = store->reserved_seq + (count - left + SEQ_RESERVE - 1) / SEQ_RESERVE * SEQ_RESERVE;
+
+		if (meta_set_number(store->meta, "seq_reserved", reserved, err) != 0)
+			return -1;
+		store->reserved_seq = reserved;
+	}
+	INVARIANT(store->reserved_seq - store->last_seq >= count);
+	*first = store->last_seq + 1;
+	store->last_seq += count;
+	return 0;
+}
+
 int store_next_seq(struct store *store, uint64_t *seq, struct error *err)
 {
-	if (store->last_seq == store->reserved_seq) {
-		if (meta_set_number(store->meta, "seq_reserved", store->reserved_seq + SEQ_RESERVE, err) != 0)
-			return -1;
-		store->reserved_seq += SEQ_RESERVE;
-	}
-	INVARIANT(store->last_seq < store->reserved_seq);
-	*seq = ++store->last_seq;
-	return 0;
+	return store_take_seqs(store, 1, seq, err);
 }
 
 /* Without it, filters are not trusted after a restart of the daemon either: slower, not wrong. */

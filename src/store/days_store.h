@@ -137,6 +137,9 @@ void store_forget_rows(struct store *store);
 /* The next sequence number. Reserves more on disk once in a long while: -1 when that fails. */
 MUST_CHECK int store_next_seq(struct store *store, uint64_t *seq, struct error *err);
 
+/* The same of so many that follow each other. */
+MUST_CHECK int store_take_seqs(struct store *store, uint64_t count, uint64_t *first, struct error *err);
+
 /* Drops everything uncommitted, in the days and in the catalog. */
 void store_abort(struct store *store);
 

@@ -38,6 +38,9 @@ struct erased_entry {
 MUST_CHECK int erased_load(struct store *store, struct error *err);
 void erased_free(struct store *store);
 
+/* The rows are others than they were, as another front end has changed them: reads them again. On -1, the table is as it was. */
+MUST_CHECK int erased_reload(struct store *store, struct error *err);
+
 uint64_t erased_count(const struct store *store);
 
 /* The hash of a number, which may have a plus before it. */

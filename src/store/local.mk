@@ -41,7 +41,9 @@ libcdrd_a_SOURCES += \
 	src/store/cluster/cluster_erase.c src/store/cluster/cluster_erase.h src/store/cluster/cluster_eraser.h \
 	src/store/cluster/cluster_find.c \
 	src/store/cluster/cluster_give.c \
+	src/store/cluster/cluster_lent.c \
 	src/store/cluster/cluster_migrate.c \
+	src/store/cluster/cluster_numbers.c \
 	src/store/cluster/cluster_private.h \
 	src/store/cluster/cluster_purge.c src/store/cluster/cluster_purge.h \
 	src/store/cluster/cluster_put.c \
@@ -50,6 +52,8 @@ libcdrd_a_SOURCES += \
 	src/store/cluster/cluster_scan.c \
 	src/store/cluster/cluster_search.c src/store/cluster/cluster_search.h \
 	src/store/cluster/cluster_sql.c src/store/cluster/cluster_sql.h \
+	src/store/cluster/numbers_text.c \
+	src/store/cluster/spans.c src/store/cluster/spans.h \
 	src/store/blocks/block.c src/store/blocks/block.h \
 	src/store/blocks/block_builder.c src/store/blocks/block_builder.h \
 	src/store/blocks/bits.h \

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -427,12 +428,12 @@ def test_of_two_that_wait_one_takes_the_place_and_the_other_forwards_to_it(pair,
 def test_systemd_hears_that_the_catalog_is_copied(pair, reached, tmp_path, monkeypatch):
     holder, other = pair
     other.stop()
+    shutil.rmtree(os.path.join(other.data_dir, "catalog"))
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(PATIENCE)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         begin_forwarding(other)
-        holder.kill9()
         while not systemd.recv(4096).startswith(b"STATUS=Copies the catalog from PostgreSQL\nEXTEND_TIMEOUT_USEC="):
             pass
         assert systemd.recv(4096) == b"WATCHDOG=1"

@@ -72,6 +72,7 @@ tests_unit_run_SOURCES += tests/unit/test_http_body.c
 tests_unit_run_SOURCES += tests/unit/test_http_server.c
 tests_unit_run_SOURCES += tests/unit/test_forward.c
 tests_unit_run_SOURCES += tests/unit/test_heavy_hitters.c
+tests_unit_run_SOURCES += tests/unit/test_spans.c
 tests_unit_run_SOURCES += tests/unit/test_histogram.c
 tests_unit_run_SOURCES += tests/unit/test_lag.c
 tests_unit_run_SOURCES += tests/unit/test_recent.c

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "store/changes/changes_private.h"
+#include "store/cluster.h"
 
 /* --- what there may be --- */
 
@@ -29,6 +30,22 @@ void changes_note(struct store *store, const struct partition *partition, uint64
 
 	if (seq > *changed)
 		*changed = seq;
+}
+
+_Static_assert(STORE_CHANGED_SLOTS == 8 * STORE_CHANGED_BYTES, "a bit for each");
+
+void changes_mark(struct store_changed *changed, const struct partition *partition)
+{
+	size_t slot = slot_of(&partition->account, partition->product);
+
+	changed->bits[slot / 8] |= (uint8_t)(1U << slot % 8);
+}
+
+void changes_note_marked(struct store *store, const struct store_changed *changed, uint64_t seq)
+{
+	for (size_t slot = 0; slot < STORE_CHANGED_SLOTS; slot++)
+		if ((changed->bits[slot / 8] >> slot % 8 & 1) && seq > store->changed[slot])
+			store->changed[slot] = seq;
 }
 
 bool days_may_have_changes(const struct store *store, const struct catalog_product *product,

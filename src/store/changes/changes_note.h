@@ -9,11 +9,16 @@
 
 struct partition;
 struct store;
+struct store_changed;
 
 /* A record of the partition will soon be put, or changed: prefetches where that is noted. */
 void changes_expect(const struct store *store, const struct partition *partition);
 
 /* A record of the partition has been put, or changed, by the change of this number. */
 void changes_note(struct store *store, const struct partition *partition, uint64_t seq);
+
+/* The same for another front end, which is told later what was marked. */
+void changes_mark(struct store_changed *changed, const struct partition *partition);
+void changes_note_marked(struct store *store, const struct store_changed *changed, uint64_t seq);
 
 #endif

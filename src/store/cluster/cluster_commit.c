@@ -25,41 +25,6 @@ void cluster_chunk_free(struct cluster *cluster, struct cluster_chunk *chunk)
 	free(chunk);
 }
 
-void cluster_doubt(struct cluster *cluster)
-{
-	struct cluster_doubt *doubt = &cluster->doubts[cluster->doubts_count];
-
-	cluster->has_doubt = true;
-	if (cluster->first_unstored == 0)
-		return;
-	if (cluster->doubts_count == CLUSTER_DOUBTS_MAX)
-		doubt--; /* the last one grows, and what is between is doubted, too */
-	else
-		*doubt = (struct cluster_doubt){ .from = cluster->first_unstored };
-	doubt->to = cluster->store->last_seq;
-	if (cluster->doubts_count < CLUSTER_DOUBTS_MAX)
-		cluster->doubts_count++;
-}
-
-void cluster_doubt_at_start(struct cluster *cluster)
-{
-	uint64_t newest = cluster->newest;
-
-	cluster->doubts[0] = (struct cluster_doubt){
-		.from = newest > CLUSTER_DOUBTED_AT_START ? newest - CLUSTER_DOUBTED_AT_START : 0,
-		.to = cluster->store->last_seq,
-	};
-	cluster->doubts_count = 1;
-}
-
-bool cluster_is_doubtful(const struct cluster *cluster, uint64_t version)
-{
-	for (size_t i = 0; i < cluster->doubts_count; i++)
-		if (version >= cluster->doubts[i].from && version <= cluster->doubts[i].to)
-			return true;
-	return false;
-}
-
 /* What was put while the commit was under way is gathered for the next one. */
 static void take_next(struct cluster *cluster)
 {
@@ -70,6 +35,7 @@ static void take_next(struct cluster *cluster)
 	TAILQ_CONCAT(&cluster->gathered, &cluster->next, link);
 	cluster->gathered_bytes += cluster->next_bytes;
 	cluster->next_bytes = 0;
+	cluster->numbers.catalog = cluster->numbers.catalog_next;
 }
 
 static void end_commit(struct cluster *cluster, const struct error *err)
@@ -92,7 +58,7 @@ void cluster_end_commit(struct cluster *cluster, const struct error *err)
 	if (err) {
 		clickhouse_cancel(cluster->insert);
 		cluster->insert = NULL;
-		cluster_doubt(cluster);
+		cluster_numbers_end(cluster, false);
 		cluster->store->aborts++;
 		cluster->store->commits_failed++;
 		cluster->store->failure = *err;
@@ -103,12 +69,8 @@ void cluster_end_commit(struct cluster *cluster, const struct error *err)
 	INVARIANT(TAILQ_EMPTY(&cluster->chunks) && TAILQ_EMPTY(&cluster->looking) && TAILQ_EMPTY(&cluster->gathered));
 	cluster->store->commits_failed = 0;
 	cluster->commits++;
-	cluster->first_unstored = 0;
 	cluster->uncommitted = 0;
-	if (cluster->store->uncommitted == 0)
-		cluster->store->snapshot = cluster->store->last_seq;
-	else
-		MAY_FAIL(days_commit(cluster->store, &failed)); /* then what the daemon itself has put is put again */
+	cluster_numbers_end(cluster, true);
 	cluster_forget_known(cluster);
 	take_next(cluster);
 	end_commit(cluster, NULL);
@@ -183,10 +145,11 @@ void cluster_insert_next(struct cluster *cluster)
 	struct error err;
 
 	if (!chunk) {
-		cluster_end_commit(cluster, NULL);
+		cluster_numbers_stored(cluster);
 		return;
 	}
-	cluster->insert = cluster->verifies ? verify(cluster, chunk, &err) : insert(cluster, chunk, &err);
+	if (cluster_numbers_check(cluster, &err) == 0)
+		cluster->insert = cluster->verifies ? verify(cluster, chunk, &err) : insert(cluster, chunk, &err);
 	if (!cluster->insert)
 		cluster_end_commit(cluster, &err);
 }
@@ -224,13 +187,9 @@ static void on_inserted(void *arg, struct buf *answer, const struct error *failu
 
 void cluster_looked_up(struct cluster *cluster, const struct error *err)
 {
-	if (err && !cluster->commit_done) {
-		cluster->store->aborts++;
-		cluster_drop(cluster, err);
-	} else if (err) {
+	if (err) {
 		cluster_end_commit(cluster, err);
-	} else if (!TAILQ_EMPTY(&cluster->gathered) &&
-	           (cluster->commit_done || cluster->gathered_count >= CLUSTER_GATHERED_MAX)) {
+	} else if (!TAILQ_EMPTY(&cluster->gathered)) {
 		cluster_look_up(cluster);
 	} else if (cluster->commit_done) {
 		cluster->inserts = true;
@@ -244,19 +203,23 @@ void cluster_commit(struct cluster *cluster, store_commit_fn done, void *arg)
 	struct error err;
 
 	INVARIANT(!cluster->commit_done);
-	if (meta_check_held(cluster->store->meta, &err) != 0 || days_commit(cluster->store, &err) != 0) {
-		cluster_doubt(cluster);
+	int result = meta_check_held(cluster->store->meta, &err);
+	/* What another front end has rejected waits for numbers, too: it was checked with what the catalog had then. */
+	bool has_waiting = cluster_has_waiting(cluster) || cluster->numbers.source;
+	if (result == 0)
+		result = days_commit(cluster->store, &err);
+	if (result == 0 && has_waiting && cluster->numbers.state == CLUSTER_NUMBERS_NONE)
+		result = cluster_numbers_begin(cluster, cluster_numbers_needed(cluster), &err);
+	if (result != 0) {
+		cluster_numbers_end(cluster, false);
 		cluster_drop(cluster, &err);
 		done(arg, &err);
-		return;
-	}
-	if (!cluster_has_waiting(cluster)) {
+	} else if (!has_waiting) {
 		cluster->commits++;
 		done(arg, NULL);
-		return;
-	}
-	cluster->commit_done = done;
-	cluster->commit_arg = arg;
-	if (TAILQ_EMPTY(&cluster->looking))
+	} else {
+		cluster->commit_done = done;
+		cluster->commit_arg = arg;
 		event_active(cluster->turn, EV_TIMEOUT, 0);
+	}
 }

@@ -229,13 +229,14 @@ static void on_checked(void *arg, struct buf *answer, const struct error *failur
 		check_later(cluster, &err);
 		return;
 	}
-	cluster->verifies = !cluster->verifies;
+	/* Which numbers are there is the affair of whoever gives them. */
+	cluster->verifies = !cluster->verifies && !cluster->numbers.source;
 	cluster->checked_shard += !cluster->verifies;
 	if (cluster->checked_shard < clickhouse_shards(cluster->clickhouse)) {
 		check(cluster);
 		return;
 	}
-	if (meta_set_number(cluster->store->meta, NUMBERS_ARE_OURS, 1, &err) != 0) {
+	if (!cluster->numbers.source && meta_set_number(cluster->store->meta, NUMBERS_ARE_OURS, 1, &err) != 0) {
 		cluster->checked_shard = 0;
 		check_later(cluster, &err);
 		return;
@@ -252,14 +253,21 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct cluster *cluster = arg;
 
+	struct error err;
+
 	(void)fd;
 	(void)what;
-	if (cluster->inserts || !TAILQ_EMPTY(&cluster->looking))
+	if (!cluster->commit_done)
 		return;
-	if (!TAILQ_EMPTY(&cluster->gathered))
-		cluster_look_up(cluster);
-	else if (cluster->commit_done)
+	if (cluster->numbers.failure.code != ERROR_NONE) {
+		err = cluster->numbers.failure;
+		cluster_end_commit(cluster, &err);
+	} else if (cluster->numbers.state == CLUSTER_NUMBERS_SETTLED) {
+		cluster_end_commit(cluster, NULL);
+	} else if (cluster->numbers.state == CLUSTER_NUMBERS_GIVEN && !cluster->inserts &&
+	           TAILQ_EMPTY(&cluster->looking)) {
 		cluster_looked_up(cluster, NULL);
+	}
 }
 
 static void close_cluster(struct cluster *cluster)
@@ -268,6 +276,8 @@ static void close_cluster(struct cluster *cluster)
 
 	if (!cluster)
 		return;
+	cluster_free_lent(cluster);
+	cluster_numbers_end(cluster, false);
 	cluster_drop(cluster, NULL);
 	while ((put = TAILQ_FIRST(&cluster->looking)) || (put = TAILQ_FIRST(&cluster->gathered)) ||
 	       (put = TAILQ_FIRST(&cluster->next))) {
@@ -311,7 +321,8 @@ static struct cluster *new_cluster(struct store *store, const struct store_clust
 	cluster->base = options->base;
 	cluster->quorum = options->quorum;
 	cluster->patience_us = options->patience_us;
-	cluster->has_doubt = true; /* a process before may have died with an insert under way */
+	cluster->numbers.source = options->numbers;
+	cluster_numbers_init(cluster);
 	cluster->database = strdup(options->database);
 	cluster->known = calloc(CLUSTER_SLOTS, sizeof(struct cluster_known *));
 	cluster->check_again = evtimer_new(options->base, on_check_again, cluster);
@@ -425,7 +436,6 @@ static void lose(struct cluster *cluster, const struct error *err)
 		cluster_end_commit(cluster, err);
 		return;
 	}
-	cluster_doubt(cluster);
 	cluster_drop(cluster, err);
 }
 
@@ -465,7 +475,7 @@ static uint64_t aborts(const struct store *store)
 /* Numbers are shared: what is committed in days may be newer than what waits for the cluster. */
 static uint64_t snapshot(const struct store *store)
 {
-	uint64_t waits = store->cluster->first_unstored;
+	uint64_t waits = cluster_first_open(store->cluster);
 
 	return waits > 0 && waits <= store->snapshot ? waits - 1 : store->snapshot;
 }

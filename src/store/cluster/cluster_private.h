@@ -6,11 +6,12 @@
  * It is the engine of days with something beside it: what the daemon writes itself (REPORTS-USAGE) stays in days, as it
  * must be found and written at once, and so do sequence numbers, which both share. All else goes to the cluster.
  *
- *	put      gathered, until there are many or a commit begins; then looked up by the hashes of their ids, in one
- *	         query for each table, compared with what is stored, and made rows
- *	commit   the rows are inserted, a table after the other; then the snapshot moves on
+ *	put      gathered, until a commit begins
+ *	commit   numbers for its changes are had (cluster_numbers.c), and its records' ids are locked; they are looked up by the
+ *	         hashes of their ids, in one query for each table, compared with what is stored, and made rows; the rows are
+ *	         inserted, a table after the other; when the numbers have settled, the commit has ended
  *
- * Only one lookup or commit is under way at a time, and what is put meanwhile is gathered. So a lookup need not know of
+ * Only one commit is under way at a time, and what is put meanwhile is gathered. So a lookup need not know of
  * rows that are on their way, and what it does know of rows that wait to be inserted is in `known`.
  */
 #ifndef CDRD_STORE_CLUSTER_CLUSTER_PRIVATE_H
@@ -25,6 +26,8 @@
 #include "store/blocks/lines.h"
 #include "store/days_store.h"
 #include "store/cluster/cluster_eraser.h"
+#include "store/cluster.h"
+#include "store/cluster/spans.h"
 
 #define CLUSTER_GATHERED_MAX 50000                /* records that are looked up in one go */
 #define CLUSTER_GATHERED_BYTES ((size_t)32 << 20) /* the same, of their values */
@@ -153,8 +156,41 @@ struct cluster_chunk {
 TAILQ_HEAD(cluster_chunks, cluster_chunk);
 
 #define CLUSTER_SLOTS 65536
-#define CLUSTER_DOUBTS_MAX 16
 #define CLUSTER_DOUBTED_AT_START 4000000 /* more than the numbers of all that may be under way at once */
+
+/* --- the numbers of a commit's changes: spans.h --- */
+
+/* What of a commit of another front end is not heard of for so many times as long as a query may take is given up. That one
+ * begins no insert in the last of them. */
+#define CLUSTER_OPEN_PATIENCES 3
+
+enum cluster_numbers_state {
+	CLUSTER_NUMBERS_NONE,
+	CLUSTER_NUMBERS_ASKED,
+	CLUSTER_NUMBERS_GIVEN,
+	CLUSTER_NUMBERS_STORED, /* all of it is; it waits for those before it */
+	CLUSTER_NUMBERS_SETTLED,
+};
+
+struct cluster_numbers {
+	const struct store_numbers_source *source; /* or NULL: this front end holds the catalog, and has the list */
+	struct spans spans;
+	TAILQ_HEAD(, store_span) lent; /* to others */
+	uint64_t
+		catalog_least; /* what others put must have been checked with this transaction of the catalog, or a later one */
+
+	/* of the commit under way here */
+	enum cluster_numbers_state state;
+	struct span own;
+	struct store_asked *asked; /* of the source; NULL */
+	uint64_t *hashes;
+	uint64_t first, next, to;
+	uint64_t catalog;      /* the transaction of the copy with which the first of what is gathered was checked */
+	uint64_t catalog_next; /* the same, of what is put meanwhile */
+	int64_t given_up_us;   /* monotonic: from then on the numbers may be given up */
+	struct error failure;  /* why there are none, or why it is not known whether they have settled */
+	struct store_changed changed;
+};
 
 struct cluster {
 	struct store *store;
@@ -183,13 +219,9 @@ struct cluster {
 	size_t known_bytes;
 	struct cluster_chunks chunks;
 	size_t chunk_bytes;
-	uint64_t first_unstored; /* number of the first change whose commit has not ended; 0: none */
+	struct cluster_numbers numbers;
+	struct store_doubts doubts; /* rows may be there that were never acknowledged, with these versions */
 	size_t uncommitted;
-	bool has_doubt; /* rows may be there that were never acknowledged, */
-	struct cluster_doubt {
-		uint64_t from, to;
-	} doubts[CLUSTER_DOUBTS_MAX]; /* with these versions */
-	size_t doubts_count;
 
 	/* a commit */
 	store_commit_fn commit_done;
@@ -226,6 +258,50 @@ const char *cluster_private_settings(const struct cluster *cluster);
 /* ERROR_UNAVAILABLE, with why. */
 MUST_CHECK int cluster_refuse(const struct cluster *cluster, struct error *err);
 
+/* --- cluster_numbers.c --- */
+
+void cluster_numbers_init(struct cluster *cluster);
+
+/* So many numbers, and the ids of what is gathered: the turn follows when they are there. */
+MUST_CHECK int cluster_numbers_begin(struct cluster *cluster, uint64_t needed, struct error *err);
+
+/* How many numbers what is gathered needs at most. */
+uint64_t cluster_numbers_needed(const struct cluster *cluster);
+
+/* The next one. */
+uint64_t cluster_next_number(struct cluster *cluster);
+
+/* A record of the partition changes by this number. */
+void cluster_note_change(struct cluster *cluster, const struct partition *partition, uint64_t version);
+
+/* May an insert begin? */
+MUST_CHECK int cluster_numbers_check(const struct cluster *cluster, struct error *err);
+
+/* All is stored: the turn follows when they have settled. */
+void cluster_numbers_stored(struct cluster *cluster);
+
+/* The commit ends. What it was given is doubted unless it was acknowledged. */
+void cluster_numbers_end(struct cluster *cluster, bool is_stored);
+
+/* The first number that has not settled; 0. */
+uint64_t cluster_first_open(const struct cluster *cluster);
+
+/* All numbers before that are in the snapshot; what the daemon itself has put is so with its commit alone. */
+void cluster_move_snapshot(struct cluster *cluster);
+
+/* Rows of these versions may be there that were never acknowledged. */
+void cluster_doubt_span(struct cluster *cluster, uint64_t from, uint64_t to);
+
+/* Doubts what the process before may have had under way, as it may have died before it acknowledged it. That is about
+ * the newest version that is stored: of the numbers that were reserved, up to last_seq, most were never given. */
+void cluster_doubt_at_start(struct cluster *cluster);
+
+/* Was a row of this version perhaps never acknowledged, and so never a change in the feed? */
+bool cluster_is_doubtful(const struct cluster *cluster, uint64_t version);
+
+/* cluster_lent.c: forgets all, without a call. */
+void cluster_free_lent(struct cluster *cluster);
+
 /* --- cluster_put.c --- */
 
 void cluster_put(struct cluster *cluster, const struct record *record, int64_t time_us,
@@ -247,7 +323,9 @@ bool cluster_has_waiting(const struct cluster *cluster);
 /* The number of the last change that is stored with all before it; what is on its way has greater ones. */
 static inline uint64_t cluster_newest_stored(const struct cluster *cluster)
 {
-	return cluster->first_unstored > 0 ? cluster->first_unstored - 1 : cluster->store->last_seq;
+	uint64_t first = cluster_first_open(cluster);
+
+	return first > 0 ? first - 1 : cluster->store->last_seq;
 }
 
 /* What cluster->commits will be when all is committed that has been put. */
@@ -256,7 +334,7 @@ static inline uint64_t cluster_commits_to_come(const struct cluster *cluster)
 	return cluster->commits + (cluster->commit_done ? 2 : 1);
 }
 
-/* Begins to look up what is gathered, unless something is under way. */
+/* Begins to look up what is gathered, or a part of it, for the commit under way. */
 void cluster_look_up(struct cluster *cluster);
 
 /* Called when everything gathered has been looked up, or with why not. */
@@ -272,17 +350,6 @@ void cluster_commit(struct cluster *cluster, store_commit_fn done, void *arg);
 void cluster_end_commit(struct cluster *cluster, const struct error *err);
 void cluster_insert_next(struct cluster *cluster);
 void cluster_chunk_free(struct cluster *cluster, struct cluster_chunk *chunk);
-
-/* Rows may be there that were never acknowledged: those that wait to be inserted, or some of them. To be called before
- * they are dropped. */
-void cluster_doubt(struct cluster *cluster);
-
-/* Doubts what the process before may have had under way, as it may have died before it acknowledged it. That is about
- * the newest version that is stored: of the numbers that were reserved, up to last_seq, most were never given. */
-void cluster_doubt_at_start(struct cluster *cluster);
-
-/* Was a row of this version perhaps never acknowledged, and so never a change in the feed? */
-bool cluster_is_doubtful(const struct cluster *cluster, uint64_t version);
 
 /* --- cluster_scan.c, cluster_find.c, cluster_aggregate.c, cluster_changes.c --- */
 

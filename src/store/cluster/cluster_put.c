@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/invariant.h"
-#include "store/changes/changes_note.h"
 #include "store/versions.h"
 
 #define ACCOUNTS_LISTED_MAX 100 /* in a query; of more only the range is given */
@@ -212,37 +211,21 @@ static struct cluster_chunk *add_row(struct cluster *cluster, const struct clust
 	return chunk;
 }
 
-static int next_seq(struct cluster *cluster, uint64_t *seq, struct error *err)
+/* The number by which a new place counts as having been there from is another one than the row's, as the row may have to hide
+ * one that is not known of. */
+static void take_numbers(struct cluster *cluster, struct place *place)
 {
-	if (store_next_seq(cluster->store, seq, err) != 0)
-		return -1;
-	if (cluster->first_unstored == 0)
-		cluster->first_unstored = *seq;
-	return 0;
-}
-
-/* The number by which a new place counts as having been there from; other than the row's if it may have to hide another
- * that is not known of. */
-static int first_of(struct cluster *cluster, struct place *place, struct error *err)
-{
-	if (cluster->has_doubt && next_seq(cluster, &place->first, err) != 0)
-		return -1;
-	if (next_seq(cluster, &place->version, err) != 0)
-		return -1;
-	if (!cluster->has_doubt)
-		place->first = place->version;
-	return 0;
+	place->first = cluster_next_number(cluster);
+	place->version = cluster_next_number(cluster);
 }
 
 /* Marks the place that the record is at as left, which is known from then on. */
 static int leave(struct cluster *cluster, const struct cluster_put *put, struct cluster_known *known,
                  const struct record *record, struct error *err)
 {
-	struct place old = { known->time_us, known->direction, true, 0, known->first, buf_str(&known->past) };
+	const struct place old = { known->time_us, known->direction,     true, cluster_next_number(cluster),
+		                   known->first,   buf_str(&known->past) };
 	struct cluster_known *left;
-
-	if (next_seq(cluster, &old.version, err) != 0)
-		return -1;
 	struct cluster_chunk *chunk = add_row(cluster, put, record, &old, known->chunk, err);
 
 	if (!chunk)
@@ -291,7 +274,8 @@ static int go(struct cluster *cluster, const struct cluster_put *put, struct clu
 		return error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
 	if (left && come_back(*known, left, err) != 0)
 		return -1;
-	return first_of(cluster, place, err);
+	take_numbers(cluster, place);
+	return 0;
 }
 
 /* Makes `record` what is known. */
@@ -302,8 +286,7 @@ static int change(struct cluster *cluster, const struct cluster_put *put, struct
 
 	if (known && known->time_us == time_us && known->direction == place.direction) {
 		place.first = known->first;
-		if (next_seq(cluster, &place.version, err) != 0)
-			return -1;
+		place.version = cluster_next_number(cluster);
 	} else if (go(cluster, put, &known, record, &place, err) != 0) {
 		return -1;
 	}
@@ -317,7 +300,7 @@ static int change(struct cluster *cluster, const struct cluster_put *put, struct
 	known->version = place.version;
 	const struct partition partition = { put->account, put->product->number, (uint8_t)place.direction };
 
-	changes_note(cluster->store, &partition, place.version);
+	cluster_note_change(cluster, &partition, place.version);
 	cluster->uncommitted++;
 	return keep_row(cluster, known, record, err);
 }
@@ -403,9 +386,7 @@ static int erase_left(struct cluster *cluster, const struct cluster_put *put, st
 	    !put->eraser->change(put->eraser->arg, record, false))
 		return 0;
 	*result = STORE_UPDATED;
-	if (next_seq(cluster, &place.version, err) != 0)
-		return -1;
-	place.first = place.version;
+	place.first = place.version = cluster_next_number(cluster);
 	cluster->uncommitted++;
 	return add_row(cluster, put, record, &place, NULL, err) ? 0 : -1;
 }
@@ -744,17 +725,19 @@ static struct cluster_put *new_put(struct cluster *cluster, const struct record 
 
 static void begin_put(struct cluster *cluster, struct cluster_put *put)
 {
+	uint64_t catalog = meta_shared_number(cluster->store->meta);
+
 	if (cluster->commit_done) {
+		if (TAILQ_EMPTY(&cluster->next))
+			cluster->numbers.catalog_next = catalog;
 		TAILQ_INSERT_TAIL(&cluster->next, put, link);
 		cluster->next_bytes += sizeof(*put) + put->len;
 		return;
 	}
+	if (cluster->gathered_count++ == 0)
+		cluster->numbers.catalog = catalog;
 	TAILQ_INSERT_TAIL(&cluster->gathered, put, link);
-	cluster->gathered_count++;
 	cluster->gathered_bytes += sizeof(*put) + put->len;
-	if ((cluster->gathered_count >= CLUSTER_GATHERED_MAX || cluster->gathered_bytes >= CLUSTER_GATHERED_BYTES) &&
-	    TAILQ_EMPTY(&cluster->looking))
-		event_active(cluster->turn, EV_TIMEOUT, 0);
 }
 
 void cluster_put(struct cluster *cluster, const struct record *record, int64_t time_us,
@@ -830,7 +813,6 @@ void cluster_drop(struct cluster *cluster, const struct error *err)
 	while ((chunk = TAILQ_FIRST(&cluster->chunks)))
 		cluster_chunk_free(cluster, chunk);
 	cluster_forget_known(cluster);
-	cluster->first_unstored = 0;
 	cluster->uncommitted = 0;
 	cluster->gathered_count = cluster->gathered_bytes = cluster->looking_count = cluster->next_bytes = 0;
 	if (!err)

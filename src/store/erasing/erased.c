@@ -176,6 +176,25 @@ int erased_load(struct store *store, struct error *err)
 	return -1;
 }
 
+int erased_reload(struct store *store, struct error *err)
+{
+	struct erased *now = calloc(1, sizeof(*now));
+
+	if (!now || make_room(now, 1, err) != 0 ||
+	    meta_each(store->meta, META_DB_ERASED, STR_LITERAL(""), load_row, now, err) != 0) {
+		if (!now)
+			error_set(err, ERROR_NOMEM, "erased numbers: out of memory");
+		else
+			free(now->slots);
+		free(now);
+		return -1;
+	}
+	memcpy(now->key, store->erased->key, sizeof(now->key));
+	erased_free(store);
+	store->erased = now;
+	return 0;
+}
+
 void erased_free(struct store *store)
 {
 	if (store->erased)

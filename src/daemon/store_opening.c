@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store_opening.c: see store_opening.h.
+ */
+#include "daemon/store_opening.h"
+
+#include "base/first_line.h"
+#include "daemon/options_check.h"
+
+int opening_read_password(const char *path, char password[OPENING_PASSWORD_MAX + 1], struct error *err)
+{
+	password[0] = '\0';
+	return path[0] ? first_line_read(path, password, OPENING_PASSWORD_MAX + 1, err) : 0;
+}
+
+int opening_read_cluster(struct event_base *base, const struct config *config, struct store_cluster *cluster,
+                         char password[OPENING_PASSWORD_MAX + 1], struct error *err)
+{
+	if (opening_read_password(config->clickhouse_password_file, password, err) != 0)
+		return -1;
+	*cluster = (struct store_cluster){
+		.base = base,
+		.hosts = config->clickhouse,
+		.user = config->clickhouse_user,
+		.password = password,
+		.database = config->clickhouse_database,
+		.ca_file = config->clickhouse_ca_file,
+		.quorum = (size_t)config->clickhouse_quorum,
+		.patience_us = config->clickhouse_timeout,
+	};
+	return 0;
+}
+
+int opening_open_store(struct store **store, struct store_options *options, const struct config *config,
+                       struct event_base *base, const struct store_numbers_source *numbers, struct error *err)
+{
+	struct store_cluster cluster;
+	char password[OPENING_PASSWORD_MAX + 1];
+	int result = 0;
+
+	if (options_use_cluster(config)) {
+		options->engine = &store_cluster_engine;
+		/* NOLINTNEXTLINE(autoVariables): store_open below takes what it needs. */
+		options->cluster = &cluster;
+		result = opening_read_cluster(base, config, &cluster, password, err);
+		cluster.numbers = numbers;
+	} else {
+		result = store_cluster_is_unused(options->meta, config->data_dir, err);
+	}
+	if (result == 0)
+		result = store_open(store, options, err);
+	return result;
+}
