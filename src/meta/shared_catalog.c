@@ -89,6 +89,9 @@ int shared_keep_taken(struct shared_taking *taking, struct error *err)
 	str_copy(shared->commit, sizeof(shared->commit), taking->commit);
 	if (taking->dbs & REMEMBERED)
 		accounts_memory_clear(shared->meta);
+	/* Whoever has taken it in: the one that follows, or a change that began. */
+	if (shared->following.on_taken)
+		shared->following.on_taken(shared->following.arg, taking->dbs);
 	return 0;
 }
 

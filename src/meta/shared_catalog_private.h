@@ -35,9 +35,8 @@ struct shared_taking {
 struct shared_following {
 	struct event *event; /* or NULL: it does not */
 	int64_t every_us;
-	bool is_asking, has_begun, is_ignored; /* the answer is */
-	struct shared_taking taking;
-	uint64_t number; /* of the catalog, as it was answered */
+	bool is_asking;
+	struct buf rows; /* of the answer, until its end */
 	struct postgresql_bigint room;
 	int64_t sent_us, fresh_us; /* monotonic: the copy has all that was committed until then */
 	void (*on_taken)(void *arg, uint32_t dbs);

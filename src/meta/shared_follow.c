@@ -2,39 +2,58 @@
 /*
  * shared_follow.c: takes in what others commit, soon after, from the loop. See meta_follow.
  *
- * What comes while a transaction begins is asked for again. Rows that are of this host alone, and wait for a commit, last with
- * what is taken in.
+ * An answer is kept until it has ended, and taken in then at once: it comes in several turns, and a transaction may begin between
+ * two of them. What comes while one begins is asked for again. Rows that are of this host alone, and wait for a commit, last
+ * before what is taken in.
  */
+#include <string.h>
+
 #include "base/clock.h"
 #include "meta/shared_catalog_private.h"
 
-#define HEADS 2 /* columns before those of a change */
+/* number of the catalog, id of the transaction that the copy has last || what shared_take_change expects; the latter are NULL if
+ * there is no change */
+#define HEADS 2
+#define COLUMNS 8
 
-/* number of the catalog, id of the transaction that the copy has last || what take_change expects; the latter are NULL if there is
- * no change */
+/* --- the answer, until its end --- */
+
+#define NO_VALUE UINT32_MAX
+
+/* The lengths and bytes of its columns. */
 static int take_row(void *arg, const struct str *values, int count, struct error *err)
 {
-	struct shared *shared = arg;
-	struct shared_following *following = &shared->following;
+	struct buf *rows = &((struct shared *)arg)->following.rows;
 
-	if (!following->has_begun) {
-		following->has_begun = true;
-		following->is_ignored = shared->is_locking || shared->is_open;
-		if (following->is_ignored)
-			return 0;
-		if (postgresql_read_bigint(values[0], &following->number, err) != 0)
-			return -1;
-		if (following->number < shared->number)
-			return error_set(err, ERROR_CONFLICT,
-			                 "PostgreSQL has transaction %llu of the catalog, data_dir %llu already",
-			                 (unsigned long long)following->number, (unsigned long long)shared->number);
-		if (shared->number > 0 && !str_is(values[1], shared->commit))
-			return error_set(err, ERROR_CONFLICT, SHARED_OTHER_COMMIT, (unsigned long long)shared->number);
+	if (count != COLUMNS)
+		return error_set(err, ERROR_CORRUPT, "PostgreSQL: changes of the catalog have %d columns", count);
+	for (int i = 0; i < count; i++) {
+		uint32_t len = values[i].p ? (uint32_t)values[i].len : NO_VALUE;
+
+		buf_add(rows, &len, sizeof(len));
+		if (values[i].p)
+			buf_add_str(rows, values[i]);
 	}
-	if (following->is_ignored || !values[HEADS].p)
-		return 0;
-	return shared_take_change(&following->taking, values + HEADS, count - HEADS, err);
+	return rows->failed ? error_set(err, ERROR_NOMEM, "changes of the catalog: out of memory") : 0;
 }
+
+/* The row at *at, which moves to the next one; false at the end. */
+static bool next_row(const struct buf *rows, size_t *at, struct str values[COLUMNS])
+{
+	if (*at == rows->len)
+		return false;
+	for (int i = 0; i < COLUMNS; i++) {
+		uint32_t len;
+
+		memcpy(&len, rows->data + *at, sizeof(len));
+		*at += sizeof(len);
+		values[i] = len == NO_VALUE ? (struct str){ NULL, 0 } : (struct str){ rows->data + *at, len };
+		*at += values[i].len;
+	}
+	return true;
+}
+
+/* --- taking it in --- */
 
 static void ask_again(struct shared *shared, int64_t after_us)
 {
@@ -44,45 +63,79 @@ static void ask_again(struct shared *shared, int64_t after_us)
 	            &after); /* it was added before and is not freed, so that this finds its memory */
 }
 
-/* The copy is no copy of what is there, or its owner's own change was made though it was given up. */
-static void give_up(struct shared *shared, const char *why)
+/* Is the copy one of what is there? */
+static int check_copy(const struct shared *shared, const struct str values[COLUMNS], uint64_t *number,
+                      struct error *err)
 {
-	meta_abort(shared->meta);
-	shared_give_up(shared, why);
+	if (postgresql_read_bigint(values[0], number, err) != 0)
+		return -1;
+	if (*number < shared->number)
+		return error_set(err, ERROR_CONFLICT,
+		                 "PostgreSQL has transaction %llu of the catalog, data_dir %llu already",
+		                 (unsigned long long)*number, (unsigned long long)shared->number);
+	if (shared->number > 0 && !str_is(values[1], shared->commit))
+		return error_set(err, ERROR_CONFLICT, SHARED_OTHER_COMMIT, (unsigned long long)shared->number);
+	return 0;
 }
 
-static void take(struct shared *shared)
+static int take_rows(struct shared *shared, struct shared_taking *taking, uint64_t *number, struct error *err)
+{
+	const struct buf *rows = &shared->following.rows;
+	struct str values[COLUMNS];
+
+	for (size_t at = 0; next_row(rows, &at, values);) {
+		if (*number == 0 && check_copy(shared, values, number, err) != 0)
+			return -1;
+		if (values[HEADS].p && shared_take_change(taking, values + HEADS, COLUMNS - HEADS, err) != 0)
+			return -1;
+	}
+	return *number > 0 || shared->number == 0 ?
+	               0 :
+	               error_set(err, ERROR_CORRUPT, "PostgreSQL: the table cdrd_catalog is empty");
+}
+
+/* *number: of the catalog, as it was answered. */
+static int take(struct shared *shared, uint64_t *number, struct error *err)
 {
 	struct shared_following *following = &shared->following;
-	struct error err;
+	struct shared_taking taking = { .shared = shared, .number = shared->number };
 
-	if (shared->lease_us > 0 && following->taking.has_own) {
-		give_up(shared, SHARED_OWN_CHANGE);
-		return;
+	/* What is of this host alone, and waits, is not to be dropped with what fails here. */
+	if (meta_env(shared->meta)->write && meta_commit_local(shared->meta, err) != 0)
+		return -1;
+	if (take_rows(shared, &taking, number, err) != 0) {
+		env_abort(meta_env(shared->meta));
+		return -1;
 	}
-	bool has_taken = following->taking.txn != NULL;
-	if (shared_keep_taken(&following->taking, &err) != 0)
-		return; /* and asks again */
-	if (shared->number >= following->number)
+	if (shared->lease_us > 0 && taking.has_own) {
+		env_abort(meta_env(shared->meta));
+		return error_set(err, ERROR_CONFLICT, SHARED_OWN_CHANGE);
+	}
+	if (shared_keep_taken(&taking, err) != 0)
+		return -1; /* and asks again */
+	if (shared->number >= *number)
 		following->fresh_us = following->sent_us;
-	if (has_taken && following->on_taken)
-		following->on_taken(following->arg, following->taking.dbs);
+	return 0;
 }
 
 static void on_answered(void *arg, const struct error *err)
 {
 	struct shared *shared = arg;
 	struct shared_following *following = &shared->following;
-	bool is_taken = !err && following->has_begun && !following->is_ignored;
+	uint64_t number = 0;
+	struct error why;
+	bool is_taken = false;
 
 	following->is_asking = false;
-	if (is_taken)
-		take(shared);
-	else if (err && (err->code == ERROR_CONFLICT || err->code == ERROR_CORRUPT))
-		give_up(shared, err->message);
-	else if (err && following->taking.txn)
-		meta_abort(shared->meta);
-	ask_again(shared, is_taken && shared->number < following->number ? 0 : following->every_us);
+	if (!err && !shared->is_locking && !shared->is_open) {
+		is_taken = take(shared, &number, &why) == 0;
+		err = is_taken ? NULL : &why;
+	}
+	buf_clear(&following->rows);
+	/* The copy is no copy of what is there, or its owner's own change was made though it was given up. */
+	if (err && (err->code == ERROR_CONFLICT || err->code == ERROR_CORRUPT))
+		shared_give_up(shared, err->message);
+	ask_again(shared, is_taken && shared->number < number ? 0 : following->every_us);
 	if (shared->beat_is_due)
 		shared_lease_beat_again(shared);
 }
@@ -101,8 +154,7 @@ static void on_ask(evutil_socket_t fd, short what, void *arg)
 	ask_again(shared, following->every_us);
 	if (following->is_asking || shared->why[0] || shared->is_open)
 		return;
-	following->has_begun = false;
-	following->taking = (struct shared_taking){ .shared = shared, .number = shared->number };
+	buf_clear(&following->rows);
 	statement.parameters[0] = postgresql_bigint(&following->room, shared->number);
 	statement.parameters_count = 1;
 	statement.row = take_row;
@@ -130,6 +182,7 @@ void shared_follow_end(struct shared *shared)
 	if (shared->following.event)
 		event_free(shared->following.event);
 	shared->following.event = NULL;
+	buf_free(&shared->following.rows);
 }
 
 int64_t shared_fresh_us(const struct shared *shared)

@@ -827,6 +827,64 @@ START_TEST(who_says_that_it_is_there_keeps_it)
 }
 END_TEST
 
+/* --- following --- */
+
+static uint32_t told_of; /* databases */
+
+static void take_taken(void *arg, uint32_t dbs)
+{
+	(void)arg;
+	told_of |= dbs;
+}
+
+/* Two front ends, the second of which follows. */
+static void open_following(int64_t every_us)
+{
+	const struct meta_following following = { .every_us = every_us, .on_taken = take_taken };
+
+	told_of = 0;
+	base = event_base_new();
+	ASSERT_OK(open_front_end(0));
+	options.base = base;
+	ASSERT_OK(open_front_end(1));
+	options.base = NULL;
+	ASSERT_OK(meta_follow(metas[1], &following, &err));
+}
+
+static void close_following(void)
+{
+	close_front_end(1);
+	event_base_free(base);
+}
+
+START_TEST(what_others_commit_is_taken_in_from_the_loop)
+{
+	open_following(10000);
+	ASSERT_OK(put_row(metas[0], META_DB_PRODUCERS, "switch", "first"));
+	ASSERT_OK(put_row(metas[0], META_DB_ACCOUNTS, "abcd1234", "second"));
+	ASSERT_OK(meta_put(metas[1], META_DB_VALUES, STR_LITERAL("of this host"), STR_LITERAL("waits"), &err));
+	for (int i = 0; i < 2000 && meta_shared_number(metas[1]) < meta_shared_number(metas[0]); i++)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert_uint_eq(meta_shared_number(metas[1]), meta_shared_number(metas[0]));
+	ck_assert_str_eq(read_row(metas[1], META_DB_ACCOUNTS, "abcd1234"), "second");
+	ck_assert_str_eq(read_row(metas[1], META_DB_VALUES, "of this host"), "waits");
+	ck_assert_uint_eq(told_of, 1U << META_DB_ACCOUNTS | 1U << META_DB_PRODUCERS);
+	check_copy(metas[1]);
+	close_following();
+}
+END_TEST
+
+/* Or what was erased meanwhile would be stored by it again. */
+START_TEST(who_follows_is_told_of_what_a_change_of_its_own_takes_in)
+{
+	open_following(3600 * CLOCK_US_PER_SECOND);
+	ASSERT_OK(put_row(metas[0], META_DB_ERASED, "abcd1234", "first"));
+	ASSERT_OK(put_row(metas[1], META_DB_PRODUCERS, "switch", "second"));
+	ck_assert_uint_eq(told_of, 1U << META_DB_ERASED);
+	close_following();
+}
+END_TEST
+
 Suite *suite_shared(void)
 {
 	Suite *suite = suite_create("shared");
@@ -861,6 +919,8 @@ Suite *suite_shared(void)
 	tcase_add_test(one, what_was_not_confirmed_for_the_lease_is_not_held);
 	tcase_add_test(one, a_copied_data_dir_is_another_front_end);
 	tcase_add_test(one, who_says_that_it_is_there_keeps_it);
+	tcase_add_test(one, what_others_commit_is_taken_in_from_the_loop);
+	tcase_add_test(one, who_follows_is_told_of_what_a_change_of_its_own_takes_in);
 	suite_add_tcase(suite, one);
 	return suite;
 }
