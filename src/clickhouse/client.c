@@ -13,12 +13,15 @@
 
 #include "base/clock.h"
 #include "base/curl_loop.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "clickhouse/hosts.h"
 #include "config.h"
 
 #define LOOK_EVERY_US (2 * CLOCK_US_PER_SECOND)
 #define PAUSE_US (CLOCK_US_PER_SECOND / 5) /* when all replicas of a shard have been asked in vain */
+#define BUSY_US 10000                      /* after the first attempt that met another insert with a quorum */
+#define INSERT_WITH_A_QUORUM 286           /* of the same table is under way: there is one at a time */
 #define SERVER_BUFFER_BYTES (32 << 20)     /* of an answer, before the server writes it to disk */
 #define QUERY_BYTES_MAX (4 << 20)
 #define BOUNDARY "cdrd-numbers-0f3c9a"
@@ -35,6 +38,8 @@ struct clickhouse_query {
 	struct event *pause;
 	int64_t deadline_us;
 	unsigned attempts;
+	unsigned left; /* servers that were left for the next one */
+	unsigned busy; /* attempts that met another insert */
 	bool too_long;
 	char problem[CURL_ERROR_SIZE];
 };
@@ -253,7 +258,7 @@ static struct clickhouse_server *choose(const struct clickhouse_query *query)
 {
 	struct clickhouse *clickhouse = query->clickhouse;
 	const struct clickhouse_shard *shard = &clickhouse->servers.shards[query->request.shard];
-	size_t from = clickhouse->current[query->request.shard] + query->attempts;
+	size_t from = clickhouse->current[query->request.shard] + query->left;
 
 	assert(shard->count > 0);
 	for (size_t i = 0; i < shard->count; i++) {
@@ -331,12 +336,25 @@ static int code_of(const struct clickhouse_query *query)
 	return text.len > 6 && memcmp(text.p, "Code: ", 6) == 0 ? atoi(text.p + 6) : 0;
 }
 
-static void try_again(struct clickhouse_query *query, const char *problem)
+/* Before the next server, or before the same one, where another front end's insert is under way: soon, as that takes
+ * milliseconds; and not all at the same time; and later and later, as it may be one that waits for a replica that is missing. */
+static int64_t pause_before_next(struct clickhouse_query *query, bool is_busy)
+{
+	size_t replicas = query->clickhouse->servers.shards[query->request.shard].count;
+	uint8_t drawn;
+
+	if (!is_busy)
+		return ++query->left % replicas == 0 ? PAUSE_US : 0;
+	id_random(&drawn, sizeof(drawn));
+	int64_t pause_us = (int64_t)BUSY_US * ++query->busy;
+	return (pause_us < PAUSE_US ? pause_us : PAUSE_US) * (128 + drawn) / 256;
+}
+
+static void try_again(struct clickhouse_query *query, bool is_busy, const char *problem)
 {
 	struct clickhouse *clickhouse = query->clickhouse;
-	size_t replicas = clickhouse->servers.shards[query->request.shard].count;
 	int64_t left_us = query->deadline_us - clock_monotonic_us();
-	int64_t pause_us = query->attempts % replicas == 0 ? PAUSE_US : 0;
+	int64_t pause_us = pause_before_next(query, is_busy);
 	struct timeval pause = clock_timeval(pause_us);
 	struct error err;
 
@@ -368,7 +386,7 @@ static void on_answer(struct clickhouse_query *query, long status)
 	}
 	take_message(query, status, message, sizeof(message));
 	if (passes(code_of(query)) || (status >= 500 && code_of(query) == 0)) {
-		try_again(query, message);
+		try_again(query, code_of(query) == INSERT_WITH_A_QUORUM, message);
 		return;
 	}
 	error_set(&err, ERROR_IO, "ClickHouse %s: %s", server->name, message);
@@ -395,7 +413,7 @@ static void on_ended(void *arg, CURL *easy, CURLcode code)
 		fail_memory(query);
 	} else {
 		note(query->server, problem);
-		try_again(query, problem);
+		try_again(query, false, problem);
 	}
 }
 

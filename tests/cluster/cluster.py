@@ -162,6 +162,7 @@ class Cluster:
     def __init__(self, shards=1, replicas=1, hosts=()):
         given = itertools.chain(hosts, itertools.repeat(Here))
         self.directory = tempfile.mkdtemp(prefix="cdrd-cluster-", dir="/tmp")
+        self.replicas = replicas
         self.zookeeper = ZooKeeper(os.path.join(self.directory, "zookeeper"), next(given))
         self.servers = {(shard, replica): ClickHouse(os.path.join(self.directory, f"{shard}-{replica}"), next(given),
                                                      self.zookeeper, shard, replica)

@@ -37,8 +37,8 @@ def front_end(daemons, cluster, server):
 
     def make(**options):
         daemon = daemons(start=False, store="clickhouse", clickhouse=cluster.hosts, clickhouse_database=database,
-                         clickhouse_quorum=1, catalog="postgresql", postgresql=server.connection,
-                         **{"postgresql_lease": "3s", "postgresql_timeout": "1s", **options})
+                         catalog="postgresql", postgresql=server.connection,
+                         **{"postgresql_lease": "3s", "postgresql_timeout": "1s", "clickhouse_quorum": cluster.replicas, **options})
         if made:
             copy_keys(made[0], daemon)
         else:

@@ -14,7 +14,7 @@
 #include "clickhouse/hosts.h"
 #include "clickhouse/schema.h"
 
-enum behaviour { ANSWERS, IS_BUSY, FAILS, HANGS };
+enum behaviour { ANSWERS, IS_BUSY, MEETS_ANOTHER, FAILS, HANGS };
 
 /* What a server does with queries; looks, which the client makes by itself, it answers. */
 struct server {
@@ -46,10 +46,14 @@ static void serve(struct evhttp_request *request, void *arg)
 	static const struct {
 		int status;
 		const char *text;
-	} answers[] = { [ANSWERS] = { 200, "17\n" },
-		        [IS_BUSY] = { 500,
-		                      "Code: 202, e.displayText() = DB::Exception: Too many simultaneous queries" },
-		        [FAILS] = { 500, "Code: 62, e.displayText() = DB::Exception: Syntax error\nmore" } };
+	} answers[] = {
+		[ANSWERS] = { 200, "17\n" },
+		[IS_BUSY] = { 500, "Code: 202, e.displayText() = DB::Exception: Too many simultaneous queries" },
+		[MEETS_ANOTHER] = { 500,
+		                    "Code: 286, e.displayText() = DB::Exception: Quorum for previous write has not "
+		                    "been satisfied yet" },
+		[FAILS] = { 500, "Code: 62, e.displayText() = DB::Exception: Syntax error\nmore" }
+	};
 
 	if (!looks) {
 		server->asked++;
@@ -194,6 +198,27 @@ START_TEST(next_replica_is_asked_when_one_is_busy)
 }
 END_TEST
 
+/* All replicas would say so, and soon none does. */
+START_TEST(insert_that_meets_another_one_is_tried_again_soon_at_the_same_replica)
+{
+	const struct clickhouse_request request = { .sql = STR_LITERAL("SELECT 17"),
+		                                    .patience_us = 20 * CLOCK_US_PER_SECOND,
+		                                    .ended = on_ended };
+	struct error err;
+
+	servers[0].does = MEETS_ANOTHER;
+	ck_assert_ptr_nonnull(clickhouse_start(clickhouse, &request, &err));
+	for (int i = 0; i < 500 && servers[0].asked < 4; i++)
+		run_for(20000);
+	ck_assert_int_eq(ended.count, 0);
+	servers[0].does = ANSWERS;
+	for (int i = 0; i < 500 && ended.count == 0; i++)
+		run_for(20000);
+	ck_assert_msg(ended.count == 1 && !ended.failed, "%s", ended.err.message);
+	ck_assert_int_eq(servers[1].asked, 0);
+}
+END_TEST
+
 START_TEST(next_replica_is_asked_when_one_hangs)
 {
 	struct clickhouse_state state;
@@ -330,6 +355,7 @@ Suite *suite_clickhouse(void)
 	tcase_add_test(queries, rows_are_the_body_and_the_statement_is_in_the_address);
 	tcase_add_test(queries, numbers_are_a_table_of_a_form);
 	tcase_add_test(queries, next_replica_is_asked_when_one_is_busy);
+	tcase_add_test(queries, insert_that_meets_another_one_is_tried_again_soon_at_the_same_replica);
 	tcase_add_test(queries, next_replica_is_asked_when_one_hangs);
 	tcase_add_test(queries, wrong_query_is_not_repeated);
 	tcase_add_test(queries, servers_that_stay_busy_are_unavailable_in_the_end);
