@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ingest/ingest_private.h"
+#include "store/cluster.h"
 
 #define HELD_BYTES_MAX ((size_t)32 << 20)
 
@@ -82,6 +83,8 @@ int ingest_hold(struct ingest_batch *batch, uint64_t round, const struct quarant
 	LIST_INSERT_HEAD(&ingest->held_slots[slot_of(&held->print)], held, slot_link);
 	batch->held_count++;
 	ingest->held_bytes += held->bytes;
+	if (!ingest_is_deciding(ingest, round))
+		store_cluster_note_check(ingest->store);
 	STAILQ_INSERT_TAIL(ingest_is_deciding(ingest, round) ? &ingest->commit.held : &ingest->held, held, link);
 	return 0;
 }

@@ -65,7 +65,8 @@ struct store_numbers_source {
 	/* The hashes live until the end. NULL with *err. */
 	struct store_asked *(*begin)(void *arg, const struct store_numbers_request *request,
 	                             const struct store_numbers_calls *calls, void *calls_arg, struct error *err);
-	/* All is stored, and `ended` follows; or it is not, and nothing is called any more. */
+	/* All is stored, and `ended` follows, from within where the other one cannot be told; or it is not, and nothing is called any
+	 * more. */
 	void (*end)(struct store_asked *asked, bool is_stored, const struct store_changed *changed);
 	void *arg;
 };
@@ -107,6 +108,10 @@ struct store_cluster {
 };
 
 extern const struct store_ops store_cluster_engine;
+
+/* A record that is not put, as one that is rejected, was checked with the catalog as it is now, and the next commit decides about
+ * it, too. Does nothing for another engine. */
+void store_cluster_note_check(struct store *store);
 
 /* Has the cluster shown its tables since the start? Until then nothing can be read. True without a cluster. */
 bool store_cluster_is_known(const struct store *store);

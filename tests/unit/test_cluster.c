@@ -484,6 +484,95 @@ START_TEST(what_was_under_way_before_the_start_is_doubted)
 }
 END_TEST
 
+START_TEST(doubts_that_do_not_fit_are_in_the_last_one)
+{
+	struct cluster *cluster = fixture.store->cluster;
+
+	cluster->doubts.count = 0;
+	for (size_t i = 1; i < STORE_DOUBTS_MAX; i++)
+		cluster_doubt_span(cluster, 1, 1);
+	cluster_doubt_span(cluster, 41, 50);
+	cluster_doubt_span(cluster, 31, 40);
+	cluster_doubt_span(cluster, 51, 60);
+	cluster_doubt_span(cluster, 35, 36);
+	for (uint64_t version = 30; version <= 61; version++)
+		expect(cluster_is_doubtful(cluster, version) == (version > 30 && version < 61), "version %d",
+		       (int)version);
+}
+END_TEST
+
+/* --- numbers for other front ends --- */
+
+static struct borrower {
+	struct store_span *span;
+	uint64_t from; /* 0: none yet */
+	bool has_ended;
+	enum error_code ended_with;
+} borrowers[2];
+
+static void on_lent(void *arg, const struct store_numbers *numbers)
+{
+	struct borrower *borrower = arg;
+
+	borrower->from = numbers->from;
+}
+
+static void on_lent_ended(void *arg, const struct error *err)
+{
+	struct borrower *borrower = arg;
+
+	borrower->has_ended = true;
+	borrower->ended_with = err ? err->code : ERROR_NONE;
+}
+
+/* For a record whose id has this hash. */
+static struct borrower *lend(int i, uint64_t hash, uint64_t catalog)
+{
+	static const struct store_span_calls calls = { on_lent, on_lent_ended };
+	const struct store_numbers_request request = { .hashes = &hash, .count = 1, .numbers = 4, .catalog = catalog };
+	struct borrower *borrower = &borrowers[i];
+	struct error err;
+
+	*borrower = (struct borrower){ .from = 0 };
+	borrower->span = store_span_begin(fixture.store, &request, &calls, borrower, &err);
+	turn();
+	return borrower;
+}
+
+START_TEST(records_that_were_checked_before_a_number_was_erased_do_not_come_in)
+{
+	struct cluster *cluster = fixture.store->cluster;
+	const struct store_changed changed = { .bits = { 0 } };
+	struct borrower *first = lend(0, 17, 4), *waits = lend(1, 17, 4);
+
+	ck_assert_uint_ne(first->from, 0);
+	ck_assert_uint_eq(waits->from, 0);
+	cluster->numbers.catalog_least = 5;
+	ck_assert(store_span_end(fixture.store, first->from, true, &changed));
+	turn();
+	ck_assert(first->has_ended && first->ended_with == ERROR_NONE); /* the erasing has waited for that one */
+	ck_assert(waits->has_ended && waits->ended_with == ERROR_UNAVAILABLE);
+	ck_assert_uint_eq(waits->from, 0);
+	ck_assert_ptr_null(lend(0, 18, 4)->span);
+	ck_assert_ptr_nonnull(lend(0, 18, 5)->span);
+}
+END_TEST
+
+/* In one turn of the loop, as when both come with one packet. */
+START_TEST(commit_that_was_not_stored_and_left_holds_nobody_up)
+{
+	struct cluster *cluster = fixture.store->cluster;
+	struct borrower *borrower = lend(0, 17, 0);
+
+	ck_assert(store_span_end(fixture.store, borrower->from, false, NULL));
+	store_span_leave(borrower->span);
+	turn();
+	ck_assert(TAILQ_EMPTY(&cluster->numbers.lent));
+	ck_assert(!borrower->has_ended);
+	ck_assert_uint_eq(cluster_first_open(cluster), 0);
+}
+END_TEST
+
 static void check_number_filter(const char *value, const char *condition)
 {
 	const struct scan_filter filter = { catalog_column_find(sms(), STR_LITERAL("to")), SCAN_NUMBER,
@@ -581,6 +670,9 @@ Suite *suite_cluster(void)
 	tcase_add_test(tcase, commit_that_looks_up_ends_when_all_is_lost);
 	tcase_add_test(tcase, commit_that_inserts_ends_when_all_is_lost);
 	tcase_add_test(tcase, what_was_under_way_before_the_start_is_doubted);
+	tcase_add_test(tcase, doubts_that_do_not_fit_are_in_the_last_one);
+	tcase_add_test(tcase, records_that_were_checked_before_a_number_was_erased_do_not_come_in);
+	tcase_add_test(tcase, commit_that_was_not_stored_and_left_holds_nobody_up);
 	tcase_add_test(tcase, records_of_one_engine_are_not_left_for_the_other);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -2,7 +2,7 @@
 /*
  * cluster_changes.c: a page of changes from a cluster.
  *
- * The number of a change is the version of a row, and numbers are those of one daemon, in the order of its commits: what is
+ * The number of a change is the version of a row, and numbers are in the order of commits, of whichever front end (spans.h): what is
  * not above the snapshot is inserted. Two rounds of queries, of each shard the same:
  *
  *	list   the smallest versions after `since`: with them it is known where the page ends

@@ -35,7 +35,7 @@ static void take_next(struct cluster *cluster)
 	TAILQ_CONCAT(&cluster->gathered, &cluster->next, link);
 	cluster->gathered_bytes += cluster->next_bytes;
 	cluster->next_bytes = 0;
-	cluster->numbers.catalog = cluster->numbers.catalog_next;
+	cluster_next_checks(cluster);
 }
 
 static void end_commit(struct cluster *cluster, const struct error *err)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/cluster.h"
+#include "store/cluster/cluster_erase.h"
 #include "store/cluster/cluster_sql.h"
 
 #define CONNECT_TIMEOUT_US (2 * CLOCK_US_PER_SECOND)
@@ -323,6 +324,8 @@ static struct cluster *new_cluster(struct store *store, const struct store_clust
 	cluster->patience_us = options->patience_us;
 	cluster->numbers.source = options->numbers;
 	cluster_numbers_init(cluster);
+	/* What others checked with a copy that is behind this one does not come in: the holder before may have erased a number. */
+	cluster_refuse_older(cluster);
 	cluster->database = strdup(options->database);
 	cluster->known = calloc(CLUSTER_SLOTS, sizeof(struct cluster_known *));
 	cluster->check_again = evtimer_new(options->base, on_check_again, cluster);
@@ -542,6 +545,12 @@ static int remove_days_before(struct store *store, int32_t day, int max)
 {
 	cluster_drop_days_before(store->cluster, day);
 	return store_days_engine.remove_days_before(store, day, max);
+}
+
+void store_cluster_note_check(struct store *store)
+{
+	if (store_ops(store) == &store_cluster_engine)
+		cluster_note_check(store->cluster);
 }
 
 bool store_cluster_is_known(const struct store *store)

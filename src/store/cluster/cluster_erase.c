@@ -74,6 +74,11 @@ static void wake_in(struct cluster_erase *erase, int64_t pause_us)
 	evtimer_add(erase->timer, &pause);
 }
 
+void cluster_refuse_older(struct cluster *cluster)
+{
+	cluster->numbers.catalog_least = meta_shared_number(cluster->store->meta);
+}
+
 struct cluster_erase *cluster_erase_new(struct cluster *cluster, const struct cluster_eraser *eraser,
                                         const struct account_key *accounts, size_t accounts_count,
                                         void (*on_ready)(void *arg), void *arg)
@@ -93,8 +98,6 @@ struct cluster_erase *cluster_erase_new(struct cluster *cluster, const struct cl
 	};
 	STAILQ_INIT(&erase->tables);
 	erase->numbers = cluster->store->last_seq;
-	/* What another front end has checked before it knew of the number is refused from now on. */
-	cluster->numbers.catalog_least = meta_shared_number(cluster->store->meta);
 	erase->timer = evtimer_new(cluster->base, on_event, erase);
 	if (erase->timer)
 		return erase;

@@ -22,6 +22,9 @@
 struct cluster;
 struct cluster_erase;
 
+/* What another front end has checked with the catalog as it was before is refused from now on. */
+void cluster_refuse_older(struct cluster *cluster);
+
 /* `eraser` is copied; all else must outlive this. `on_ready` is called from the loop when what a step has waited
  * for may be there, and may free it. NULL when out of memory. */
 struct cluster_erase *cluster_erase_new(struct cluster *cluster, const struct cluster_eraser *eraser,

@@ -13,7 +13,9 @@
 #include "store/changes/changes_note.h"
 #include "store/cluster/cluster_private.h"
 
-#define LOST_US (5 * CLOCK_US_PER_SECOND) /* more than a server takes for an insert with a quorum */
+/* As long as a server waits for a quorum. An insert may take longer, and its rows come later than this: they are of doubtful
+ * numbers, so what was not acknowledged is put anew when it is sent again. */
+#define LOST_US (5 * CLOCK_US_PER_SECOND)
 
 struct store_span {
 	TAILQ_ENTRY(store_span) link;
@@ -26,6 +28,7 @@ struct store_span {
 	int64_t until_us; /* monotonic: then it is given up */
 	bool is_told;     /* its numbers */
 	bool is_settled;
+	uint64_t catalog; /* with which its records were checked */
 	struct error failure;
 };
 
@@ -43,7 +46,7 @@ static void give_up(struct store_span *span)
 {
 	struct cluster *cluster = span->cluster;
 
-	if (span->span.state == SPAN_OPEN || span->span.state == SPAN_STORED)
+	if (span->is_told && span->span.state != SPAN_NONE)
 		cluster_doubt_span(cluster, span->span.from, span->span.to);
 	free_span(span);
 	cluster_move_snapshot(cluster);
@@ -64,12 +67,13 @@ static void tell_numbers(struct store_span *span)
 		                               .to = span->span.to,
 		                               .doubts = cluster->doubts };
 
+	if (!span->calls) { /* it knows of none, so nothing is on its way */
+		give_up(span);
+		return;
+	}
 	span->is_told = true;
 	look_at(span, CLUSTER_OPEN_PATIENCES * cluster->patience_us);
-	if (span->calls)
-		span->calls->granted(span->arg, &numbers);
-	else
-		give_up(span); /* it knew of none, so nothing is on its way */
+	span->calls->granted(span->arg, &numbers);
 }
 
 /* Ends it, with the call. */
@@ -101,6 +105,14 @@ static void look_whether_late(struct store_span *span)
 	end(span, &err);
 }
 
+static int check_catalog(const struct cluster *cluster, uint64_t catalog, struct error *err)
+{
+	if (catalog >= cluster->numbers.catalog_least)
+		return 0;
+	return error_set(err, ERROR_UNAVAILABLE,
+	                 "the records were checked with an older catalog, and are to be sent again");
+}
+
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct store_span *span = arg;
@@ -116,7 +128,11 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 		/* Under the snapshot of another front end, nobody would be told of them. */
 		end(span, meta_check_held(span->cluster->store->meta, &err) != 0 ? &err : NULL);
 	} else if (span->span.state == SPAN_OPEN && !span->is_told) {
-		tell_numbers(span);
+		/* A number may have been erased while it waited for others' ids. */
+		if (check_catalog(span->cluster, span->catalog, &err) == 0)
+			tell_numbers(span);
+		else
+			end(span, &err);
 	} else if (span->span.state != SPAN_STORED) {
 		look_whether_late(span);
 	}
@@ -178,11 +194,8 @@ struct store_span *store_span_begin(struct store *store, const struct store_numb
 	}
 	if (meta_check_held(store->meta, err) != 0)
 		return NULL;
-	if (request->catalog < cluster->numbers.catalog_least) {
-		error_set(err, ERROR_UNAVAILABLE,
-		          "the records were checked before a number was erased, and are to be sent again");
+	if (check_catalog(cluster, request->catalog, err) != 0)
 		return NULL;
-	}
 	struct store_span *span = new_span(cluster, request);
 	if (!span) {
 		error_set(err, ERROR_NOMEM, "numbers for another front end: out of memory");
@@ -190,6 +203,7 @@ struct store_span *store_span_begin(struct store *store, const struct store_numb
 	}
 	span->calls = calls;
 	span->arg = arg;
+	span->catalog = request->catalog;
 	span->span = (struct span){ .hashes = span->hashes,
 		                    .count = request->count,
 		                    .numbers_count = request->numbers,
@@ -232,8 +246,8 @@ void store_span_leave(struct store_span *span)
 	span->calls = NULL;
 	if (span->span.state == SPAN_WAITS || !span->is_told)
 		give_up(span);
-	else if (span->span.state == SPAN_OPEN)
-		look_at(span, LOST_US);
+	else if (span->span.state == SPAN_OPEN && span->failure.code == ERROR_NONE)
+		look_at(span, LOST_US); /* one that has failed ends in this turn: its event would not be added anew */
 }
 
 void cluster_free_lent(struct cluster *cluster)

@@ -12,6 +12,7 @@
 #include "base/invariant.h"
 #include "store/changes/changes_note.h"
 
+#define FRESH_US (10 * CLOCK_US_PER_SECOND) /* a commit of what was checked with a copy that is older fails */
 #define NUMBERS_OF_A_PUT 3 /* a record leaves its place, and counts from one number on while its row has another */
 
 /* --- doubts --- */
@@ -20,9 +21,11 @@ void cluster_doubt_span(struct cluster *cluster, uint64_t from, uint64_t to)
 {
 	struct store_doubts *doubts = &cluster->doubts;
 
-	if (doubts->count == STORE_DOUBTS_MAX) {
-		doubts->list[STORE_DOUBTS_MAX - 1].to =
-			to; /* the last one grows, and what is between is doubted, too */
+	if (doubts->count == STORE_DOUBTS_MAX) { /* the last one grows, and what is between is doubted, too */
+		struct store_doubt *last = &doubts->list[STORE_DOUBTS_MAX - 1];
+
+		last->from = from < last->from ? from : last->from;
+		last->to = to > last->to ? to : last->to;
 		return;
 	}
 	doubts->list[doubts->count++] = (struct store_doubt){ from, to };
@@ -75,6 +78,37 @@ void cluster_move_snapshot(struct cluster *cluster)
 		cluster->store->snapshot = cluster->store->last_seq;
 	else
 		MAY_FAIL(days_commit(cluster->store, &err)); /* then what the daemon itself has put is put again */
+}
+
+/* --- what was checked with an older catalog --- */
+
+void cluster_note_check(struct cluster *cluster)
+{
+	struct cluster_numbers *numbers = &cluster->numbers;
+	uint64_t *catalog = cluster->commit_done ? &numbers->catalog_next : &numbers->catalog;
+
+	if (*catalog == 0)
+		*catalog = meta_shared_number(cluster->store->meta);
+}
+
+void cluster_next_checks(struct cluster *cluster)
+{
+	cluster->numbers.catalog = cluster->numbers.catalog_next;
+	cluster->numbers.catalog_next = 0;
+}
+
+void cluster_forget_checks(struct cluster *cluster)
+{
+	cluster->numbers.catalog = cluster->numbers.catalog_next = 0;
+}
+
+/* Who was revoked and what was erased must not come back through a front end that PostgreSQL does not reach. */
+static int check_fresh(const struct cluster *cluster, struct error *err)
+{
+	if (clock_monotonic_us() - meta_fresh_us(cluster->store->meta) <= FRESH_US)
+		return 0;
+	return error_set(err, ERROR_UNAVAILABLE, "the copy of the catalog has not been fresh for %d seconds",
+	                 (int)(FRESH_US / CLOCK_US_PER_SECOND));
 }
 
 /* --- of this front end's commit --- */
@@ -187,8 +221,12 @@ static int ask(struct cluster *cluster, uint64_t needed, struct error *err)
 	const struct store_numbers_request request = { .hashes = numbers->hashes,
 		                                       .count = cluster->gathered_count,
 		                                       .numbers = needed,
-		                                       .catalog = numbers->catalog };
+		                                       .catalog = numbers->catalog ?
+		                                                          numbers->catalog :
+		                                                          meta_shared_number(cluster->store->meta) };
 
+	if (check_fresh(cluster, err) != 0)
+		return -1;
 	memset(&numbers->changed, 0, sizeof(numbers->changed));
 	numbers->given_up_us = clock_monotonic_us() + (CLUSTER_OPEN_PATIENCES - 1) * cluster->patience_us;
 	numbers->asked = numbers->source->begin(numbers->source->arg, &request, &calls, cluster, err);

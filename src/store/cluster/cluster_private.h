@@ -185,8 +185,8 @@ struct cluster_numbers {
 	struct store_asked *asked; /* of the source; NULL */
 	uint64_t *hashes;
 	uint64_t first, next, to;
-	uint64_t catalog;      /* the transaction of the copy with which the first of what is gathered was checked */
-	uint64_t catalog_next; /* the same, of what is put meanwhile */
+	uint64_t catalog; /* the transaction of the copy with which the first of it was checked; 0: nothing was yet */
+	uint64_t catalog_next; /* the same, of what is checked meanwhile */
 	int64_t given_up_us;   /* monotonic: from then on the numbers may be given up */
 	struct error failure;  /* why there are none, or why it is not known whether they have settled */
 	struct store_changed changed;
@@ -261,6 +261,15 @@ MUST_CHECK int cluster_refuse(const struct cluster *cluster, struct error *err);
 /* --- cluster_numbers.c --- */
 
 void cluster_numbers_init(struct cluster *cluster);
+
+/* Something that the next commit decides about is checked with the catalog as it is now. */
+void cluster_note_check(struct cluster *cluster);
+
+/* The commit has ended: what was checked while it was under way is of the next one. */
+void cluster_next_checks(struct cluster *cluster);
+
+/* Nothing that was checked is left. */
+void cluster_forget_checks(struct cluster *cluster);
 
 /* So many numbers, and the ids of what is gathered: the turn follows when they are there. */
 MUST_CHECK int cluster_numbers_begin(struct cluster *cluster, uint64_t needed, struct error *err);

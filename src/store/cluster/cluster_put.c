@@ -725,17 +725,13 @@ static struct cluster_put *new_put(struct cluster *cluster, const struct record 
 
 static void begin_put(struct cluster *cluster, struct cluster_put *put)
 {
-	uint64_t catalog = meta_shared_number(cluster->store->meta);
-
+	cluster_note_check(cluster);
 	if (cluster->commit_done) {
-		if (TAILQ_EMPTY(&cluster->next))
-			cluster->numbers.catalog_next = catalog;
 		TAILQ_INSERT_TAIL(&cluster->next, put, link);
 		cluster->next_bytes += sizeof(*put) + put->len;
 		return;
 	}
-	if (cluster->gathered_count++ == 0)
-		cluster->numbers.catalog = catalog;
+	cluster->gathered_count++;
 	TAILQ_INSERT_TAIL(&cluster->gathered, put, link);
 	cluster->gathered_bytes += sizeof(*put) + put->len;
 }
@@ -813,6 +809,7 @@ void cluster_drop(struct cluster *cluster, const struct error *err)
 	while ((chunk = TAILQ_FIRST(&cluster->chunks)))
 		cluster_chunk_free(cluster, chunk);
 	cluster_forget_known(cluster);
+	cluster_forget_checks(cluster);
 	cluster->uncommitted = 0;
 	cluster->gathered_count = cluster->gathered_bytes = cluster->looking_count = cluster->next_bytes = 0;
 	if (!err)

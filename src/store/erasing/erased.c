@@ -12,6 +12,7 @@
 #include "base/key_file.h"
 #include "meta/rows.h"
 #include "meta/change.h"
+#include "store/cluster/cluster_erase.h"
 #include "store/erase.h"
 #include "store/days_store.h"
 #include "lmdb/value.h"
@@ -233,6 +234,8 @@ int erased_add(struct store *store, const struct account_key *accounts, size_t a
 
 		set(erased, &accounts[i], &hash, later ? known->until_us : template->until_us);
 	}
+	if (store->cluster)
+		cluster_refuse_older(store->cluster);
 	return 0;
 }
 
