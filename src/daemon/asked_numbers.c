@@ -16,10 +16,18 @@ struct store_asked {
 	uint64_t from; /* 0: not given yet */
 	const struct store_numbers_calls *calls;
 	void *arg;
+	struct telling *telling; /* that all is stored; or NULL */
+};
+
+/* That all is stored. Lives until that has been answered, which may be after the commit has settled. */
+struct telling {
+	struct store_asked *asked; /* NULL: it has ended */
 };
 
 static void asked_free(struct store_asked *asked)
 {
+	if (asked->telling)
+		asked->telling->asked = NULL;
 	buf_free(&asked->answer);
 	free(asked);
 }
@@ -47,7 +55,7 @@ static void on_ended(void *arg, const struct error *err)
 	                   asked->answer.data[STORE_NUMBERS_BYTES] == '1';
 	struct error why;
 
-	if (!err && !has_settled) {
+	if (!err && !(is_given && has_settled)) {
 		error_set(&why, ERROR_UNAVAILABLE, "the front end that holds the catalog has given a commit up");
 		err = &why;
 	}
@@ -55,7 +63,7 @@ static void on_ended(void *arg, const struct error *err)
 	if (is_given)
 		calls->ended(calls_arg, err);
 	else
-		calls->given(calls_arg, NULL, err ? err : &why);
+		calls->given(calls_arg, NULL, err);
 }
 
 static struct store_asked *begin(void *arg, const struct store_numbers_request *request,
@@ -81,27 +89,83 @@ static struct store_asked *begin(void *arg, const struct store_numbers_request *
 	return NULL;
 }
 
-/* Where this is lost, the other one gives the commit up when its time is over, or knows by the end of the first request. */
-static void tell(const struct store_asked *asked, bool is_stored, const struct store_changed *changed)
+/* --- how it ends --- */
+
+static int tell(const struct store_asked *asked, bool is_stored, const struct store_changed *changed,
+                const struct forward_own_calls *calls, void *arg, struct error *err)
 {
 	struct buf body = { 0 };
 	char path[sizeof(PATH) + 32];
-	struct error err;
 
 	snprintf(path, sizeof(path), PATH "/%llu", (unsigned long long)asked->from);
 	buf_add_char(&body, is_stored ? '1' : '0');
 	if (is_stored)
 		buf_add(&body, changed, sizeof(*changed));
-	MAY_FAIL(forwarder_post(asked->forwarder, path, &body, NULL, NULL, &err) == NULL);
+	int result = forwarder_post(asked->forwarder, path, &body, calls, arg, err) ? 0 : -1;
 	buf_free(&body);
+	return result;
+}
+
+/* The other one does not know that all is stored: without this, both would wait, and everybody's answers with them. It gives the
+ * commit up when the first request is gone. */
+static void fail(struct store_asked *asked, const struct error *err)
+{
+	const struct store_numbers_calls *calls = asked->calls;
+	void *arg = asked->arg;
+
+	forward_own_cancel(asked->request);
+	asked_free(asked);
+	calls->ended(arg, err);
+}
+
+static void on_told_more(void *arg, struct str piece)
+{
+	(void)arg;
+	(void)piece;
+}
+
+static void on_told(void *arg, const struct error *err)
+{
+	struct telling *telling = arg;
+	struct store_asked *asked = telling->asked;
+
+	if (asked)
+		asked->telling = NULL;
+	free(telling);
+	if (asked && err)
+		fail(asked, err);
+}
+
+static void tell_stored(struct store_asked *asked, const struct store_changed *changed)
+{
+	static const struct forward_own_calls calls = { on_told_more, on_told };
+	struct telling *telling = malloc(sizeof(*telling));
+	struct error err;
+
+	if (telling) {
+		telling->asked = asked;
+		asked->telling = telling;
+		if (tell(asked, true, changed, &calls, telling, &err) == 0)
+			return;
+		asked->telling = NULL;
+		free(telling);
+	} else {
+		error_set(&err, ERROR_NOMEM, "the end of a commit: out of memory");
+	}
+	fail(asked, &err);
 }
 
 static void end(struct store_asked *asked, bool is_stored, const struct store_changed *changed)
 {
-	if (asked->from > 0)
-		tell(asked, is_stored, changed);
-	if (is_stored)
+	struct error err;
+
+	if (is_stored) {
+		tell_stored(asked, changed);
 		return;
+	}
+	/* Where this is lost, the other one knows by the end of the first request. */
+	if (asked->from > 0)
+		MAY_FAIL(tell(asked, false, NULL, NULL, NULL, &err) != 0);
 	forward_own_cancel(asked->request);
 	asked_free(asked);
 }

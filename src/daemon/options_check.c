@@ -295,6 +295,13 @@ static int check_front_end_url(const struct config *config, struct error *err)
 		return error_set(err, ERROR_INVALID, "front_end_url: needs catalog = postgresql");
 	if (forward_check_url("front_end_url", url, err) != 0)
 		return -1;
+	/* One front end inserts into one replica, and another one reads another: the feed would pass over what is not there yet. */
+	if (config->clickhouse_quorum < 2 && strchr(config->clickhouse, ','))
+		return error_set(
+			err, ERROR_INVALID,
+			"clickhouse_quorum: %llu: with front_end_url, and a shard of several replicas, it must be 2 "
+			"or more",
+			(unsigned long long)config->clickhouse_quorum);
 	if (config->allow_cleartext || !is_clear_beyond_here(url))
 		return 0;
 	return error_set(err, ERROR_INVALID,

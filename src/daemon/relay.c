@@ -10,16 +10,24 @@
 
 #include "api/health.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/key_file.h"
 #include "base/log.h"
 #include "daemon/taking_in.h"
 #include "daemon/notify.h"
 #include "forward/forward.h"
+#include "limits/logins.h"
 #include "meta/shared_holder.h"
 
 #define END_US (5 * CLOCK_US_PER_SECOND)
 #define REASON_SIZE 320
+
+/* Wrong credentials cost milliseconds, and the one that holds the catalog slows down who gives them. In a second so many of an
+ * address are looked at here, and of all; addresses of one place count as one. */
+#define ADDRESSES 256
+#define WRONG_OF_ADDRESS 5
+#define WRONG_OF_ALL 100
 
 struct relay {
 	struct api api; /* of the intake; the first member, as the server's functions get both by one pointer */
@@ -30,8 +38,11 @@ struct relay {
 	struct intake *intake;       /* or NULL: all is forwarded */
 	int64_t intake_again_us;     /* monotonic: it is not tried before */
 	char no_intake[REASON_SIZE]; /* why there is none; "" */
-	int64_t wrong_since_us;      /* of a second, in which */
-	unsigned wrong;              /* so many credentials were wrong */
+	struct wrong {
+		int64_t since_us; /* of a second, in which */
+		unsigned count;   /* so many credentials were wrong */
+	} wrong[ADDRESSES], wrong_of_all;
+	uint64_t seed; /* of addresses' places */
 	struct http_server *server;
 	struct forwarder *forwarder;
 	struct shared_holder_watch *watch;
@@ -49,9 +60,6 @@ struct relay {
 /* --- records --- */
 
 #define INTAKE_AGAIN_US (10 * CLOCK_US_PER_SECOND)
-
-/* Wrong credentials cost milliseconds, and the one that holds the catalog slows down who gives them. */
-#define WRONG_PER_SECOND 20
 
 static void note(char text[REASON_SIZE], int result, const struct error *err);
 
@@ -88,33 +96,51 @@ void relay_stop_taking_in(struct relay *relay)
 	relay->intake_again_us = 0;
 }
 
-static bool may_check_credentials(struct relay *relay)
+static struct wrong *wrong_of(struct relay *relay, const struct http_request *request)
+{
+	struct sockaddr_storage peer;
+
+	http_request_peer(request, &peer);
+	const struct logins_address address = logins_address_of((const struct sockaddr *)&peer);
+	return &relay->wrong[id_hash64(address.bytes, sizeof(address.bytes), relay->seed) % ADDRESSES];
+}
+
+static bool is_less(struct wrong *wrong, unsigned most)
 {
 	int64_t now_us = clock_monotonic_us();
 
-	if (now_us - relay->wrong_since_us > CLOCK_US_PER_SECOND) {
-		relay->wrong_since_us = now_us;
-		relay->wrong = 0;
-	}
-	return relay->wrong < WRONG_PER_SECOND;
+	if (now_us - wrong->since_us > CLOCK_US_PER_SECOND)
+		*wrong = (struct wrong){ .since_us = now_us };
+	return wrong->count < most;
+}
+
+/* Without a look at who sends them. */
+static bool takes_in(const struct relay *relay)
+{
+	struct http_stats stats;
+	char why[REASON_SIZE];
+
+	http_server_stats(relay->server, &stats);
+	return relay->intake && !stats.draining && !relay->is_free && !relay->problem[0] &&
+	       intake_is_fresh(relay->intake, why, sizeof(why)) &&
+	       !forwarder_is_cut_off(relay->forwarder, why, sizeof(why));
 }
 
 /* Is it for this front end? What is not known here to be right may be known, or is judged, where the catalog is held. */
 static bool takes(struct http_request *request, const struct http_route *route, void *app)
 {
 	struct relay *relay = app;
-	struct http_stats stats;
-	char why[REASON_SIZE];
 
 	if (route->handle != api_cdrs_post)
 		return true;
-	http_server_stats(relay->server, &stats);
-	if (!relay->intake || stats.draining || relay->is_free || relay->problem[0] ||
-	    http_request_header(request, HTTP_RELAYED_FIELD).p || !intake_is_fresh(relay->intake, why, sizeof(why)) ||
-	    forwarder_is_cut_off(relay->forwarder, why, sizeof(why)) || !may_check_credentials(relay))
+	if (!takes_in(relay) || http_request_header(request, HTTP_RELAYED_FIELD).p)
+		return false;
+	struct wrong *wrong = wrong_of(relay, request);
+	if (!is_less(wrong, WRONG_OF_ADDRESS) || !is_less(&relay->wrong_of_all, WRONG_OF_ALL))
 		return false;
 	bool is_right = api_is_producers(request, &relay->api);
-	relay->wrong += !is_right;
+	wrong->count += !is_right;
+	relay->wrong_of_all.count += !is_right;
 	return is_right;
 }
 
@@ -206,8 +232,11 @@ static void on_told(void *arg, const struct shared_holder *holder)
 	relay->may_try |= holder->is_free;
 	if (!holder->is_free)
 		lead_to(relay, holder);
-	if (relay->intake && intake_is_broken(relay->intake))
+	if (relay->intake && intake_is_broken(relay->intake)) {
 		end_intake(relay);
+		/* Nothing is forwarded while the catalog is copied. */
+		relay->intake_again_us = clock_monotonic_us() + INTAKE_AGAIN_US;
+	}
 	if (!holder->is_free && !relay->problem[0] && !relay->unfit[0])
 		begin_intake(relay);
 }
@@ -257,7 +286,7 @@ static bool find_reason(const struct relay *relay, char *why, size_t size)
 static void on_readyz(struct http_request *request, void *app)
 {
 	const struct relay *relay = app;
-	char why[REASON_SIZE], unfresh[REASON_SIZE];
+	char why[REASON_SIZE];
 	bool is_ready = !find_reason(relay, why, sizeof(why));
 	struct buf body = { 0 };
 	struct json j = json_to(&body);
@@ -267,7 +296,7 @@ static void on_readyz(struct http_request *request, void *app)
 	json_bool(&j, is_ready);
 	json_member_str(&j, "role", STR_LITERAL("forwards"));
 	json_key(&j, "takes_in");
-	json_bool(&j, relay->intake && intake_is_fresh(relay->intake, unfresh, sizeof(unfresh)));
+	json_bool(&j, takes_in(relay));
 	if (relay->holder[0] && !relay->is_free)
 		json_member_str(&j, "holder", str_from(relay->holder));
 	json_key(&j, "reasons");
@@ -349,6 +378,7 @@ struct relay *relay_new(struct tasks *tasks, const struct config *config, struct
 	relay->tasks = tasks;
 	relay->audit = audit;
 	relay->catalog = options;
+	id_random(&relay->seed, sizeof(relay->seed));
 	relay->server = http_server_new(tasks, config, routes, relay, err);
 	if (relay->server)
 		http_server_choose(relay->server, takes);

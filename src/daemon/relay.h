@@ -21,7 +21,8 @@ struct relay;
 
 #define RELAY_STATUS "Forwards to the front end that holds the catalog" /* for systemd */
 
-/* The options are as of shared_holder_watch_new, and live until relay_end, relay_drain or relay_free. Nobody listens yet. NULL with *err. */
+/* The options are as of shared_holder_watch_new; they may go when the loop turns no more before relay_end, relay_drain or relay_free.
+ * Nobody listens yet. NULL with *err. */
 MUST_CHECK struct relay *relay_new(struct tasks *tasks, const struct config *config, struct audit *audit,
                                    const struct meta_shared_options *options, struct error *err);
 

@@ -154,6 +154,16 @@ def test_front_ends_that_are_reached_in_the_clear_need_leave(url, is_clear):
     assert says not in run(*options, "-o", "allow_cleartext=yes").stderr
 
 
+@pytest.mark.parametrize("hosts, quorum, refused", [("127.0.0.1:8123,127.0.0.1:8124", 1, True), ("127.0.0.1:8123|127.0.0.1:8124", 1, False),
+                                                    ("127.0.0.1:8123,127.0.0.1:8124", 2, False)])
+def test_front_ends_that_use_different_replicas_need_a_quorum(hosts, quorum, refused):
+    options = ["-t", "-o", "store=clickhouse", "-o", f"clickhouse={hosts}", "-o", "catalog=postgresql", "-o", "postgresql=dbname=cdrd",
+               "-o", f"clickhouse_quorum={quorum}"]
+    says = "clickhouse_quorum: 1: with front_end_url"
+    assert (says in run(*options, "-o", "front_end_url=http://localhost:8080").stderr) == refused
+    assert says not in run(*options).stderr
+
+
 @pytest.mark.parametrize("setting, warns", [("listen=0.0.0.0:0", True), ("listen=127.0.0.1:0, [::1]:0", False),
                                             ("listen=*:0", True), ("metrics_listen=10.1.2.3:9464", True)])
 def test_listening_beyond_loopback_in_the_clear_warns(setting, warns):

@@ -127,6 +127,47 @@ def test_rejected_records_are_in_quarantine(both):
     holder.new_account()
 
 
+def test_front_end_goes_on_after_a_number_was_erased(both):
+    holder, other = both
+    account = holder.new_account()
+    sent = send(other, account, 1)
+    records = harness.generate("SMS", account, 20, START, END, "--direction", "outbound", "--seed", "2")
+    for record in records:
+        record["date_received"] = "never"
+    for number in ("447700900998", "447700900999"):
+        holder.ctl("erase", "--account", account.id, "--number", number, "--lasting")
+        # rejected alone: they were checked with the catalog as it is
+        answer = other.post_body(harness.encode(records, "ndjson"))
+        assert answer.status == 200 and answer.json()["rejected"] == 20, str(answer)
+        record = {**harness.generate("SMS", account, 1, START, END, "--direction", "outbound", "--seed", number)[0], "to": number}
+        answer = other.post_body(harness.encode([record], "ndjson"))
+        assert answer.status == 200, str(answer)
+        sent.add(record["message_id"])
+    pages = holder.pages(account, product="SMS", direction="outbound", date_start=START, date_end=END)
+    found = {record["message_id"]: record["to"] for page in pages for record in page["records"]}
+    assert set(found) == sent and not [to for to in found.values() if to.startswith("44770090099")]
+
+
+def post_from(address, daemon, body, auth=harness.PRODUCER):
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60, source_address=(address, 0))
+    with contextlib.closing(connection):
+        connection.request("POST", "/v1/cdrs", body, {"Content-Type": harness.CONTENT_TYPES["ndjson"], "Authorization": harness.basic(*auth)})
+        return connection.getresponse().status
+
+
+def test_wrong_credentials_of_one_address_do_not_turn_it_off_for_others(both):
+    holder, other = both
+    account = holder.new_account()
+    before = accepted_by(holder)
+    with concurrent.futures.ThreadPoolExecutor(30) as pool:
+        wrong = [pool.submit(post_from, "127.0.0.1", other, b"{}\n", ("nobody", "wrong")) for _ in range(30)]
+        # addresses may share a place
+        for seed, address in enumerate(["127.0.0.2", "127.0.0.3", "127.0.0.4"], 1):
+            assert post_from(address, other, body_of(account, seed, 5)) == 200
+        assert {job.result() for job in wrong} <= {401, 429}
+    assert accepted_by(holder) < before + 15
+
+
 def test_feed_has_each_change_once_while_both_take_in(both):
     holder, other = both
     account = holder.new_account()
