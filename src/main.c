@@ -44,6 +44,7 @@
 #include "http/http.h"
 #include "api/api.h"
 #include "ingest/ingest.h"
+#include "ingest/moving.h"
 #include "mapping/mapping.h"
 #include "privacy/closing.h"
 #include "billing/billing.h"
@@ -86,6 +87,7 @@ struct daemon {
 	struct retention *retention;
 	struct mappings *mappings;
 	struct ingest *ingest;
+	struct moving *moving;
 	struct feeds *feeds;
 	struct consumers *consumers;
 	struct callbacks *callbacks;
@@ -497,6 +499,9 @@ static int start_store(struct daemon *d, struct error *err)
 	d->mappings = mappings_new();
 	if (!d->retention || !d->ingest || !d->mappings)
 		return error_set(err, ERROR_NOMEM, "ingest: out of memory");
+	d->moving = moving_new(d->tasks, d->store, d->ingest);
+	if (!d->moving)
+		return error_set(err, ERROR_NOMEM, "move: out of memory");
 	load_mappings(d);
 	ingest_use_mappings(d->ingest, d->mappings);
 	ingest_watch_disk(d->ingest, d->disk);
@@ -691,6 +696,7 @@ static void stop(struct daemon *d)
 	billing_free(d->billing);
 	consumers_free(d->consumers);
 	feeds_free(d->feeds);
+	moving_free(d->moving);
 	ingest_free(d->ingest);
 	mappings_free(d->mappings);
 	retention_free(d->retention);

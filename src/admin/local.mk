@@ -19,6 +19,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_destination_test.c \
 	src/admin/command_erase.c \
 	src/admin/command_import.c \
+	src/admin/command_move.c \
 	src/admin/command_operator.c \
 	src/admin/command_overview.c \
 	src/admin/command_key.c \

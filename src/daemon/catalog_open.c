@@ -137,8 +137,8 @@ int catalog_migrate(const struct config *config, struct event_base *base, struct
 	struct catalog_options catalog;
 	char password[OPENING_PASSWORD_MAX + 1];
 
-	if (!options_use_cluster(config))
-		return error_set(err, ERROR_INVALID, "-m: needs store = clickhouse");
+	if (!config->clickhouse[0])
+		return error_set(err, ERROR_INVALID, "-m: needs the setting clickhouse, which is empty");
 	if (opening_read_cluster(base, config, &cluster, password, err) != 0 ||
 	    store_cluster_migrate(&cluster, err) != 0)
 		return -1;

@@ -328,9 +328,8 @@ static int check_postgresql(const struct config *config, struct error *err)
 
 static int check_cluster(const struct config *config, struct error *err)
 {
-	if (!options_use_cluster(config))
-		return config->clickhouse[0] ? error_set(err, ERROR_INVALID, "clickhouse: needs store = clickhouse") :
-		                               0;
+	if (!options_use_cluster(config) && !config->clickhouse[0]) /* with it, records may be moved there */
+		return 0;
 	if (clickhouse_hosts_check(config->clickhouse, err) != 0)
 		return -1;
 	if (!schema_is_name(str_from(config->clickhouse_database)))

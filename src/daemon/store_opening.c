@@ -6,6 +6,7 @@
 
 #include "base/first_line.h"
 #include "daemon/options_check.h"
+#include "store/takeover.h"
 
 int opening_read_password(const char *path, char password[OPENING_PASSWORD_MAX + 1], struct error *err)
 {
@@ -31,6 +32,18 @@ int opening_read_cluster(struct event_base *base, const struct config *config, s
 	return 0;
 }
 
+/* Where records that are here may be moved to. */
+static int open_takeover(struct store *store, const struct config *config, struct event_base *base, struct error *err)
+{
+	struct store_cluster cluster;
+	char password[OPENING_PASSWORD_MAX + 1];
+
+	if (!config->clickhouse[0])
+		return takeover_open(store, NULL, err);
+	return opening_read_cluster(base, config, &cluster, password, err) == 0 ? takeover_open(store, &cluster, err) :
+	                                                                          -1;
+}
+
 int opening_open_store(struct store **store, struct store_options *options, const struct config *config,
                        struct event_base *base, const struct store_numbers_source *numbers, struct error *err)
 {
@@ -49,5 +62,5 @@ int opening_open_store(struct store **store, struct store_options *options, cons
 	}
 	if (result == 0)
 		result = store_open(store, options, err);
-	return result;
+	return result == 0 && !options_use_cluster(config) ? open_takeover(*store, config, base, err) : result;
 }

@@ -274,6 +274,14 @@ static void take_item(void *arg, const struct parse_item *item)
 		ingest_commit_if_large(batch->ingest);
 }
 
+/* ERROR_UNAVAILABLE while no records are taken in. */
+static int check_shut(const struct ingest *ingest, struct error *err)
+{
+	if (!ingest->is_shut)
+		return 0;
+	return error_set(err, ERROR_UNAVAILABLE, "records are being moved to a cluster: none are taken in meanwhile");
+}
+
 static int begin_encoding(struct ingest_batch *batch, enum parse_format format, struct error *err)
 {
 	const char *name = batch->settings.encoding;
@@ -320,6 +328,8 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
 		disk_fail_low(ingest->disk, err);
 		return NULL;
 	}
+	if (check_shut(ingest, err) != 0)
+		return NULL;
 	struct ingest_batch *batch = calloc(1, sizeof(*batch));
 	if (!batch)
 		goto fail;
@@ -435,7 +445,10 @@ static bool begin_run(struct ingest_batch *batch)
 	struct ingest *ingest = batch->ingest;
 	int64_t now_us = clock_now_us();
 	int64_t earliest_us, latest_us;
+	struct error err;
 
+	if (!ingest_batch_is_over(batch) && check_shut(ingest, &err) != 0)
+		fail(batch, ingest_count_aborts(ingest), &err);
 	if (ingest_batch_is_over(batch))
 		return false;
 	heavy_hitters_begin_day(&ingest->accounts, now_us);

@@ -10,5 +10,6 @@ libcdrd_a_SOURCES += \
 	src/ingest/reject.c \
 	src/ingest/repeats.c src/ingest/repeats.h \
 	src/ingest/maintenance.c \
+	src/ingest/moving.c src/ingest/moving.h \
 	src/ingest/trial.c \
 	src/ingest/zones.c src/ingest/zones.h

@@ -32,6 +32,7 @@
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
 #include "store/sealing/upgrade.h"
+#include "store/takeover.h"
 #include "store/days_store.h"
 
 #define STORE_FORMAT 3         /* that is written: small blocks are in bundles, accounts have keys */
@@ -187,6 +188,7 @@ fail:
 
 static void days_close_all(struct store *store)
 {
+	takeover_close(store);
 	while (store->days_count)
 		days_remove(store, store->days_count - 1);
 	seal_free(store);

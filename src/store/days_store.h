@@ -25,6 +25,7 @@ struct store {
 	struct meta *meta;            /* the caller's */
 	struct erased *erased;        /* erased.h */
 	struct cluster *cluster;      /* NULL: records are in days (cluster/cluster_private.h) */
+	struct takeover *takeover;    /* to a cluster (takeover.h); NULL: there is none to move to */
 
 	struct day **days; /* ascending */
 	int32_t *day_numbers;

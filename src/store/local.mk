@@ -32,6 +32,16 @@ libcdrd_a_SOURCES += \
 	src/store/aggregates/fold.c src/store/aggregates/fold.h \
 	src/store/aggregates/fold_count.c src/store/aggregates/fold_private.h src/store/aggregates/fold_results.c \
 	src/store/aggregates/groups.c \
+	src/store/takeover.h \
+	src/store/takeover/takeover.c \
+	src/store/takeover/takeover_check.c \
+	src/store/takeover/takeover_compare.c \
+	src/store/takeover/takeover_copy.c \
+	src/store/takeover/takeover_place.c \
+	src/store/takeover/takeover_private.h \
+	src/store/takeover/takeover_round.c \
+	src/store/takeover/takeover_sums.c \
+	src/store/takeover/takeover_walk.c \
 	src/store/cluster.h \
 	src/store/cluster/cluster_aggregate.c \
 	src/store/cluster/cluster_changes.c \

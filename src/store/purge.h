@@ -30,7 +30,7 @@ void purge_free(struct purge *purge);
  */
 MUST_CHECK int purge_step(struct purge *purge, int64_t deadline_us, bool *dirty, bool *done, struct error *err);
 
-/* Has the last step left all to a cluster? Then the next one is due in a second or so. */
+/* Has the last step left all to a cluster, or does it wait for a move to one? Then the next one is due in a second or so. */
 bool purge_waits(const struct purge *purge);
 
 struct purge_counts {

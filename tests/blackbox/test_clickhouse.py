@@ -300,7 +300,7 @@ def test_without_tables_the_daemon_is_not_ready_and_says_why(daemons, cluster):
 
 
 @pytest.mark.parametrize("options, fault", [({"store": "clickhouse"}, "there is no host"),
-                                            ({"clickhouse": "a:1"}, "needs store = clickhouse"),
+                                            ({"clickhouse": "a"}, "is not host:port"),
                                             ({"store": "clickhouse", "clickhouse": "a"}, "is not host:port"),
                                             ({"store": "clickhouse", "clickhouse": "a:1", "clickhouse_database": "a b"}, "clickhouse_database")])
 def test_settings_are_checked(daemons, options, fault):

@@ -19,7 +19,7 @@ from test_callbacks import Receiver
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 GUIDES = sorted(set(glob.glob(os.path.join(TOP, "docs", "guide", "*.md"))) -
-                {os.path.join(TOP, "docs", "guide", name) for name in ("README.md", "producers.md")})
+                {os.path.join(TOP, "docs", "guide", name) for name in ("README.md", "producers.md", "to-a-cluster.md")})
 MANUALS = [os.path.join(TOP, "man", "cdrd.8"), os.path.join(harness.BUILD_DIR, "man", "cdrd.conf.5"),
            os.path.join(harness.BUILD_DIR, "man", "cdrctl.1")]
 LONG_OPTION = re.compile(r"(?<!\S)(--[a-z][a-z-]+)")

@@ -23,12 +23,6 @@
 /* The table, as it were, of the line with a server's version: no table has a colon in its name. */
 #define VERSION_LINE "server:"
 
-/* In `meta`: this data directory has given numbers to the rows of the cluster. */
-#define NUMBERS_ARE_OURS "cluster_numbers"
-
-/* The same: its days, if it has any, are beside a cluster. */
-#define DAYS_ARE_OURS "cluster_days"
-
 const char *cluster_read_settings(const struct cluster *cluster)
 {
 	return cluster->quorum > 1 ? "select_sequential_consistency=1" : NULL;
@@ -100,6 +94,15 @@ static int find_columns(const struct cluster *cluster, const char *list, struct 
 	return result;
 }
 
+/* Of a move's. Other rows would be taken for its own. */
+static int check_is_empty(const struct cluster *cluster, uint64_t version, struct error *err)
+{
+	if (version == 0 || cluster->is_begun)
+		return 0;
+	return error_set(err, ERROR_UNAVAILABLE,
+	                 "ClickHouse: the database %s has records; a move needs one that has none", cluster->database);
+}
+
 /* The answer is the greatest version of any table. Rows that this data directory knows nothing of have been numbered by
  * another one, whose accounts may have the same keys. One that was restored from a backup goes on after them. */
 static int take_newest(struct cluster *cluster, struct buf *answer, struct error *err)
@@ -112,7 +115,9 @@ static int take_newest(struct cluster *cluster, struct buf *answer, struct error
 	version = strtoull(answer->data, NULL, 10);
 	if (version > cluster->newest)
 		cluster->newest = version;
-	if (meta_get_number(store->meta, NUMBERS_ARE_OURS, &ours, err) != 0)
+	if (cluster->is_target)
+		return check_is_empty(cluster, version, err);
+	if (meta_get_number(store->meta, CLUSTER_NUMBERS_ARE_OURS, &ours, err) != 0)
 		return -1;
 	if (version > 0 && ours == 0)
 		return error_set(err, ERROR_UNAVAILABLE,
@@ -237,15 +242,22 @@ static void on_checked(void *arg, struct buf *answer, const struct error *failur
 		check(cluster);
 		return;
 	}
-	if (!cluster->numbers.source && meta_set_number(cluster->store->meta, NUMBERS_ARE_OURS, 1, &err) != 0) {
+	if (!cluster->numbers.source && !cluster->is_target &&
+	    meta_set_number(cluster->store->meta, CLUSTER_NUMBERS_ARE_OURS, 1, &err) != 0) {
 		cluster->checked_shard = 0;
 		check_later(cluster, &err);
 		return;
 	}
 	cluster->is_ready = true;
 	cluster_doubt_at_start(cluster);
-	log_info("cluster", "records are in ClickHouse, database %s, %zu shards", cluster->database,
-	         clickhouse_shards(cluster->clickhouse));
+	log_info("cluster", "records are %s ClickHouse, database %s, %zu shards",
+	         cluster->is_target ? "moved to" : "in", cluster->database, clickhouse_shards(cluster->clickhouse));
+}
+
+void cluster_check(struct cluster *cluster)
+{
+	if (!cluster->is_ready && !cluster->checks && !evtimer_pending(cluster->check_again, NULL))
+		check(cluster);
 }
 
 /* --- its life --- */
@@ -271,7 +283,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static void close_cluster(struct cluster *cluster)
+void cluster_free(struct cluster *cluster)
 {
 	struct cluster_put *put;
 
@@ -305,7 +317,7 @@ static void close_cluster(struct cluster *cluster)
 	free(cluster);
 }
 
-static struct cluster *new_cluster(struct store *store, const struct store_cluster *options, struct error *err)
+struct cluster *cluster_new(struct store *store, const struct store_cluster *options, struct error *err)
 {
 	struct cluster *cluster = calloc(1, sizeof(*cluster));
 	struct clickhouse_options client;
@@ -333,7 +345,7 @@ static struct cluster *new_cluster(struct store *store, const struct store_clust
 	error_set(&cluster->why_not, ERROR_UNAVAILABLE, "ClickHouse has not answered yet");
 	if (!cluster->database || !cluster->known || !cluster->check_again || !cluster->turn) {
 		error_set(err, ERROR_NOMEM, "cluster: out of memory");
-		close_cluster(cluster);
+		cluster_free(cluster);
 		return NULL;
 	}
 	client = (struct clickhouse_options){
@@ -353,7 +365,7 @@ static struct cluster *new_cluster(struct store *store, const struct store_clust
 			return cluster;
 		error_set(err, ERROR_NOMEM, "cluster: out of memory");
 	}
-	close_cluster(cluster);
+	cluster_free(cluster);
 	return NULL;
 }
 
@@ -362,16 +374,17 @@ int store_cluster_is_unused(struct meta *meta, const char *data_dir, struct erro
 {
 	uint64_t ours, begun;
 
-	if (meta_get_number(meta, NUMBERS_ARE_OURS, &ours, err) != 0 ||
-	    meta_get_number(meta, DAYS_ARE_OURS, &begun, err) != 0)
+	if (meta_get_number(meta, CLUSTER_NUMBERS_ARE_OURS, &ours, err) != 0 ||
+	    meta_get_number(meta, CLUSTER_DAYS_ARE_OURS, &begun, err) != 0)
 		return -1;
 	if (ours != 0)
 		return error_set(
 			err, ERROR_INVALID,
 			"store: lmdb, but records of data_dir %s are in a ClickHouse cluster, and would be found no "
-			"more; there is no moving them yet: set store = clickhouse, or use another data_dir",
+			"more: set store = clickhouse; after a move, cdrctl move --stop gives it up, with what was "
+			"taken in since",
 			data_dir);
-	return begun != 0 ? meta_set_number(meta, DAYS_ARE_OURS, 0, err) : 0;
+	return begun != 0 ? meta_set_number(meta, CLUSTER_DAYS_ARE_OURS, 0, err) : 0;
 }
 
 /* Records of days would be found no more. The daemon's own may be written before a cluster has answered for the first
@@ -380,8 +393,8 @@ static int check_days(struct store *store, struct error *err)
 {
 	uint64_t ours, begun;
 
-	if (meta_get_number(store->meta, NUMBERS_ARE_OURS, &ours, err) != 0 ||
-	    meta_get_number(store->meta, DAYS_ARE_OURS, &begun, err) != 0)
+	if (meta_get_number(store->meta, CLUSTER_NUMBERS_ARE_OURS, &ours, err) != 0 ||
+	    meta_get_number(store->meta, CLUSTER_DAYS_ARE_OURS, &begun, err) != 0)
 		return -1;
 	if (ours != 0 || begun != 0)
 		return 0;
@@ -389,9 +402,9 @@ static int check_days(struct store *store, struct error *err)
 		return error_set(
 			err, ERROR_INVALID,
 			"store: clickhouse, but data_dir %s has records of %zu days, stored with store = lmdb, which "
-			"would be found no more; there is no moving them yet: use another data_dir",
+			"would be found no more: start with store = lmdb, and move them by cdrctl move --to clickhouse",
 			store->options.data_dir, store->days_count);
-	return meta_set_number(store->meta, DAYS_ARE_OURS, 1, err);
+	return meta_set_number(store->meta, CLUSTER_DAYS_ARE_OURS, 1, err);
 }
 
 static int open_store(struct store **out, const struct store_options *options, struct error *err)
@@ -399,9 +412,9 @@ static int open_store(struct store **out, const struct store_options *options, s
 	if (store_days_engine.open(out, options, err) != 0)
 		return -1;
 	if (check_days(*out, err) == 0)
-		(*out)->cluster = new_cluster(*out, options->cluster, err);
+		(*out)->cluster = cluster_new(*out, options->cluster, err);
 	if ((*out)->cluster) {
-		check((*out)->cluster);
+		cluster_check((*out)->cluster);
 		return 0;
 	}
 	store_days_engine.close(*out);
@@ -411,7 +424,7 @@ static int open_store(struct store **out, const struct store_options *options, s
 
 static void close_store(struct store *store)
 {
-	close_cluster(store->cluster);
+	cluster_free(store->cluster);
 	store->cluster = NULL;
 	store_days_engine.close(store);
 }

@@ -155,6 +155,11 @@ struct cluster_chunk {
 };
 TAILQ_HEAD(cluster_chunks, cluster_chunk);
 
+/* In `meta`: this data directory has given numbers to the rows of the cluster; and its days, if it has any, are beside a
+ * cluster. */
+#define CLUSTER_NUMBERS_ARE_OURS "cluster_numbers"
+#define CLUSTER_DAYS_ARE_OURS "cluster_days"
+
 #define CLUSTER_SLOTS 65536
 #define CLUSTER_DOUBTED_AT_START 4000000 /* more than the numbers of all that may be under way at once */
 
@@ -199,6 +204,9 @@ struct cluster {
 	char *database;
 	size_t quorum;
 	int64_t patience_us; /* with a query that somebody waits for */
+
+	bool is_target; /* records are in days yet, and are moved here (takeover.h); */
+	bool is_begun;  /* some are here already */
 
 	/* Whether the tables are as they must be is asked until it is known. */
 	bool is_ready;
@@ -247,6 +255,15 @@ static inline size_t cluster_shard(const struct cluster *cluster, const struct a
 {
 	return id_hash64(account->bytes, ACCOUNT_KEY_LEN, 0) % clickhouse_shards(cluster->clickhouse);
 }
+
+/* --- cluster_engine.c --- */
+
+/* The options are copied. NULL with *err. */
+struct cluster *cluster_new(struct store *store, const struct store_cluster *options, struct error *err);
+void cluster_free(struct cluster *cluster);
+
+/* Begins to ask whether the tables are as they must be, unless that is done already. */
+void cluster_check(struct cluster *cluster);
 
 /* Settings of a query that must see all that was acknowledged. */
 const char *cluster_read_settings(const struct cluster *cluster);

@@ -18,6 +18,7 @@
 #include "store/ids/ids.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
+#include "store/takeover.h"
 #include "store/days_store.h"
 
 size_t store_day_index(const struct store *store, int32_t number)
@@ -343,6 +344,7 @@ int days_remove_before(struct store *store, int32_t day, int max)
 {
 	int removed = 0;
 
+	takeover_drop_days_before(store, day);
 	while (removed < max && store->days_count && store->day_numbers[0] < day && !store->days[0]->env.write) {
 		struct buf path = { 0 };
 		struct error err;

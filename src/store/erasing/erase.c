@@ -15,6 +15,7 @@
 #include "store/erasing/erase_private.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
+#include "store/takeover.h"
 
 #define PUTS_MAX 256 /* of hot rows between commits */
 #define LOOK_EVERY 64
@@ -390,8 +391,12 @@ static bool change(void *arg, struct record *record, bool is_counted)
 
 struct erase *days_erase(struct store *store, const struct erase_scope *scope, struct error *err)
 {
-	struct erase *erase = calloc(1, sizeof(*erase));
+	struct erase *erase;
 
+	/* Versions that hold the number would stay in the cluster. */
+	if (takeover_refuse(store, "erasing", err) != 0)
+		return NULL;
+	erase = calloc(1, sizeof(*erase));
 	if (!erase) {
 		error_set(err, ERROR_NOMEM, "erasing: out of memory");
 		return NULL;

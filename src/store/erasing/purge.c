@@ -14,6 +14,7 @@
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
 #include "store/days_store.h"
+#include "store/takeover.h"
 
 #define LOOK_EVERY 64 /* hot rows between looks at the clock */
 
@@ -281,6 +282,9 @@ int purge_step(struct purge *purge, int64_t deadline_us, bool *dirty, bool *done
 	struct store *store = purge->store;
 
 	*dirty = *done = false;
+	purge->waits = takeover_is_under_way(store); /* the account's records would stay in the cluster */
+	if (purge->waits)
+		return 0;
 	if (purge->cluster) {
 		bool none_left;
 

@@ -450,8 +450,8 @@ static int note_change_of_row(void *arg, const struct hot_place *place, MDB_val 
 
 	(void)place;
 	if (day_tombstone_read(val, &tombstone))
-		return 0;
-	if (!record_changed_seq(env_str(val), &seq))
+		seq = tombstone.until;
+	else if (!record_changed_seq(env_str(val), &seq))
 		return error_set(err, ERROR_CORRUPT, "%s: a hot row cannot be read", day->env.path);
 	bloom_filter_note_changes(day->filter, seq, seq);
 	return 0;

@@ -156,6 +156,9 @@ int put_leave(const struct put *put, const struct stored *stored, const struct p
 		              day_id_hashes(&stored->partition.account, &stored->record, known, NULL));
 	}
 	day->swept = false;
+	/* No record of the day has changed, but who copies what has changed (takeover.h) wants to know of it, too. */
+	if (to)
+		bloom_filter_note_changes(day->filter, to->seq, to->seq);
 	return to ? tombstone_write(put, stored, to) : remove_row(put, stored);
 }
 
