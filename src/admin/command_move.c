@@ -156,6 +156,17 @@ static void write_progress(void *arg, struct json *j)
 	json_member_uint(j, "records", watching->state.copied);
 }
 
+static void set_why_not(struct error *err, const struct takeover_state *state)
+{
+	if (state->differences > 0)
+		error_set(err, ERROR_CONFLICT,
+		          "move: counts or sums of %llu accounts and days differ: nothing is moved",
+		          (unsigned long long)state->differences);
+	else
+		error_set(err, ERROR_UNAVAILABLE, "move: not finished%s%.250s", state->failure.code ? ": " : "",
+		          state->failure.code ? state->failure.message : "");
+}
+
 static void write_result(void *arg, struct admin_reply *reply)
 {
 	const struct watching *watching = arg;
@@ -165,11 +176,7 @@ static void write_result(void *arg, struct admin_reply *reply)
 	if (!is_there(watching))
 		err = state->failure;
 	else if (watching->finishes && state->phase != TAKEOVER_IS_DONE)
-		error_set(&err, ERROR_CONFLICT,
-		          state->differences > 0 ?
-		                  "move: counts or sums of %llu accounts and days differ: nothing is moved" :
-		                  "move: given up",
-		          (unsigned long long)state->differences);
+		set_why_not(&err, state);
 	write_state(err.code == ERROR_NONE ? admin_reply_result(reply) : admin_reply_result_with_error(reply, &err),
 	            watching->context);
 }

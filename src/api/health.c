@@ -18,6 +18,7 @@
 #include "store/clock_watch.h"
 #include "store/cluster.h"
 #include "store/health.h"
+#include "store/takeover.h"
 
 static bool store_is_shut(const struct api_health *health)
 {
@@ -85,6 +86,11 @@ static bool deletion_is_held(const struct api_health *health)
 	return watch.held;
 }
 
+static bool records_are_refused(const struct api_health *health)
+{
+	return health->store && takeover_wants_hold(health->store);
+}
+
 /* Which server or table. */
 static bool cluster_is_missing(const struct api_health *health, char *why, size_t size)
 {
@@ -117,6 +123,7 @@ static const struct finding reasons[] = {
 
 static const struct finding warnings[] = {
 	{ days_are_broken, NULL, "days cannot be read or written: cdrctl verify" },
+	{ records_are_refused, NULL, "no records are taken in, as they are being moved to the cluster: cdrctl move" },
 	{ deletion_is_held, NULL, "the clock has jumped ahead, nothing is deleted for its age: cdrctl clock accept" },
 	{ NULL, NULL, NULL },
 };

@@ -259,7 +259,7 @@ static inline size_t cluster_shard(const struct cluster *cluster, const struct a
 /* --- cluster_engine.c --- */
 
 /* The options are copied. NULL with *err. */
-struct cluster *cluster_new(struct store *store, const struct store_cluster *options, struct error *err);
+MUST_CHECK struct cluster *cluster_new(struct store *store, const struct store_cluster *options, struct error *err);
 void cluster_free(struct cluster *cluster);
 
 /* Begins to ask whether the tables are as they must be, unless that is done already. */

@@ -15,6 +15,7 @@
 #define NOT_READY_US (CLOCK_US_PER_SECOND / 5)
 #define SHORT_US (2 * CLOCK_US_PER_SECOND) /* of a round, after which nothing is let in */
 #define ROUNDS_MAX 5                       /* that are waited for to become short */
+#define HELD_FAILS_US (20 * CLOCK_US_PER_SECOND)
 #define PATIENCE_US \
 	(60 * CLOCK_US_PER_SECOND) /* with a query, at least: nobody waits for it, and inserts may have many days */
 
@@ -31,6 +32,8 @@ void takeover_note_failure(struct takeover *takeover, const struct error *err)
 {
 	if (err->code != ERROR_NONE && strcmp(takeover->failure.message, err->message) != 0)
 		log_warn("cluster", "move: %s", err->message);
+	if (takeover->failure.code == ERROR_NONE)
+		takeover->failed_us = clock_monotonic_us();
 	takeover->failure = *err;
 }
 
@@ -84,6 +87,20 @@ static int end_compare(struct takeover *takeover, struct error *err)
 		return 0;
 	}
 	return finish(takeover, err);
+}
+
+/* Producers are not kept waiting for a cluster that does not serve. */
+static void give_up_finishing(struct takeover *takeover)
+{
+	if (takeover->finishing < TAKEOVER_FINISHING_HOLD || takeover->failure.code == ERROR_NONE ||
+	    clock_monotonic_us() - takeover->failed_us < HELD_FAILS_US)
+		return;
+	if (takeover->work == TAKEOVER_WORK_COMPARE) {
+		takeover_free_check(takeover);
+		takeover->work = TAKEOVER_WORK_NONE;
+	}
+	takeover->finishing = TAKEOVER_FINISHING_NOT;
+	log_error("cluster", "move: not finished, records are taken in again: %s", takeover->failure.message);
 }
 
 /* What is next, as nothing is under way. */
@@ -156,6 +173,7 @@ int takeover_step(struct store *store, bool is_held, int64_t deadline_us, int64_
 		takeover_clear_failure(takeover);
 		takeover_save(takeover);
 	}
+	give_up_finishing(takeover);
 	if (step(takeover, is_held, deadline_us, pause_us, err) == 0)
 		return 0;
 	takeover_note_failure(takeover, err);

@@ -134,10 +134,11 @@ struct takeover_summing {
 	struct hot_place hot;
 	uint8_t key[NUMBER_KEY_LEN]; /* of the block looked at last */
 	size_t key_len;
-	struct buf partitions; /* struct partition each: those that have records; in order from the last stage on */
-	size_t at;             /* of these, the one that is scanned next, or now */
-	struct scan *scan;     /* or NULL */
-	struct error failure;  /* in a sink */
+	struct partition *partitions; /* those that have records, in an open table; of product 0: a free place */
+	size_t count, cap;
+	size_t at;            /* the place that is scanned next, or now */
+	struct scan *scan;    /* or NULL */
+	struct error failure; /* in a sink */
 };
 void takeover_summing_begin(struct takeover_summing *summing, int32_t day);
 
@@ -229,6 +230,7 @@ struct takeover {
 	bool was_compared;
 
 	struct error failure;
+	int64_t failed_us; /* monotonic: since when there has been one */
 	void (*on_ready)(void *arg);
 	void *arg;
 };

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "store/takeover/takeover_private.h"
 
 #define LOOK_EVERY 64
+#define TABLE_MIN 256
 
 void takeover_summing_begin(struct takeover_summing *summing, int32_t day)
 {
@@ -26,52 +28,56 @@ void takeover_summing_free(struct takeover_summing *summing)
 {
 	scan_cancel(summing->scan);
 	summing->scan = NULL;
-	buf_free(&summing->partitions);
+	free(summing->partitions);
+	summing->partitions = NULL;
+	summing->count = summing->cap = 0;
 }
 
 /* --- which partitions --- */
 
-static struct partition *partition_at(const struct takeover_summing *summing, size_t at)
+static struct partition *place_of(struct partition *table, size_t cap, const struct partition *partition)
 {
-	return (struct partition *)(void *)summing->partitions.data + at;
+	size_t at = id_hash64(partition->account.bytes, ACCOUNT_KEY_LEN,
+	                      (uint64_t)partition->product << 8 | partition->direction) &
+	            (cap - 1);
+
+	while (table[at].product != 0 && !partition_equal(&table[at], partition))
+		at = (at + 1) & (cap - 1);
+	return &table[at];
 }
 
-static size_t partitions_count(const struct takeover_summing *summing)
+static int grow(struct takeover_summing *summing, struct error *err)
 {
-	return summing->partitions.len / sizeof(struct partition);
-}
+	size_t cap = summing->cap ? 2 * summing->cap : TABLE_MIN;
+	struct partition *table = calloc(cap, sizeof(*table));
 
-static int compare_partitions(const void *a, const void *b)
-{
-	return partition_compare(a, b);
-}
-
-/* In order, each once. */
-static void settle(struct takeover_summing *summing)
-{
-	size_t count = partitions_count(summing), kept = 0;
-
-	if (count == 0)
-		return;
-	qsort(summing->partitions.data, count, sizeof(struct partition), compare_partitions);
-	for (size_t i = 0; i < count; i++)
-		if (kept == 0 || !partition_equal(partition_at(summing, kept - 1), partition_at(summing, i)))
-			*partition_at(summing, kept++) = *partition_at(summing, i);
-	summing->partitions.len = kept * sizeof(struct partition);
+	if (!table)
+		return error_set(err, ERROR_NOMEM, "comparing with the cluster: out of memory");
+	for (size_t i = 0; i < summing->cap; i++)
+		if (summing->partitions[i].product != 0)
+			*place_of(table, cap, &summing->partitions[i]) = summing->partitions[i];
+	free(summing->partitions);
+	summing->partitions = table;
+	summing->cap = cap;
+	return 0;
 }
 
 static int note_partition(struct takeover_summing *summing, const struct partition *partition, struct error *err)
 {
 	const struct catalog_product *product = catalog_product_numbered(partition->product);
-	size_t count = partitions_count(summing);
+	struct partition *place;
 
 	if (!product)
 		return error_set(err, ERROR_CORRUPT, "day %d: product number %u is unknown", summing->day,
 		                 partition->product);
-	if (product->own || (count > 0 && partition_equal(partition_at(summing, count - 1), partition)))
+	if (product->own)
 		return 0;
-	buf_add(&summing->partitions, partition, sizeof(*partition));
-	return summing->partitions.failed ? error_set(err, ERROR_NOMEM, "comparing: out of memory") : 0;
+	if (4 * (summing->count + 1) > 3 * summing->cap && grow(summing, err) != 0)
+		return -1;
+	place = place_of(summing->partitions, summing->cap, partition);
+	summing->count += place->product == 0;
+	*place = *partition;
+	return 0;
 }
 
 struct looking {
@@ -150,13 +156,13 @@ static bool take_record(void *arg, const struct scan_row *row)
 {
 	struct takeover_summing *summing = arg;
 
-	return takeover_compare_add(summing->compare, &partition_at(summing, summing->at)->account, row->record,
+	return takeover_compare_add(summing->compare, &summing->partitions[summing->at].account, row->record,
 	                            &summing->failure) == 0;
 }
 
 static int begin_scan(struct takeover_summing *summing, struct error *err)
 {
-	const struct partition *partition = partition_at(summing, summing->at);
+	const struct partition *partition = &summing->partitions[summing->at];
 	const struct catalog_product *product = catalog_product_numbered(partition->product);
 	uint8_t amounts[SCHEMA_AMOUNTS_MAX];
 	size_t count = schema_amounts(product, amounts);
@@ -199,14 +205,17 @@ static int scan_partition(struct takeover_summing *summing, int64_t deadline_us,
 
 static int scan_all(struct takeover_summing *summing, int64_t deadline_us, struct error *err)
 {
-	while (summing->at < partitions_count(summing)) {
+	for (; summing->at < summing->cap; summing->at++) {
+		if (summing->partitions[summing->at].product == 0)
+			continue;
 		int result = scan_partition(summing, deadline_us, err);
 
 		if (result <= 0)
 			return result;
-		summing->at++;
-		if (clock_monotonic_us() >= deadline_us)
+		if (clock_monotonic_us() >= deadline_us) {
+			summing->at++;
 			return 0;
+		}
 	}
 	return 1;
 }
@@ -219,8 +228,6 @@ int takeover_summing_step(struct takeover_summing *summing, int64_t deadline_us,
 
 	if (result <= 0)
 		return result;
-	if (summing->stage == SUMMING_BLOCKS)
-		settle(summing);
 	summing->stage++;
 	return 0;
 }
