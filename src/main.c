@@ -499,7 +499,7 @@ static int start_store(struct daemon *d, struct error *err)
 	d->mappings = mappings_new();
 	if (!d->retention || !d->ingest || !d->mappings)
 		return error_set(err, ERROR_NOMEM, "ingest: out of memory");
-	d->moving = moving_new(d->tasks, d->store, d->ingest);
+	d->moving = moving_new(d->tasks, d->store);
 	if (!d->moving)
 		return error_set(err, ERROR_NOMEM, "move: out of memory");
 	load_mappings(d);

@@ -13,6 +13,7 @@
 #include "meta/accounts.h"
 #include "store/takeover.h"
 
+#define NEXT_WITHOUT_CLUSTER "set store = lmdb, and restart the daemon; drop the cluster's database before another move"
 #define LOOK_US (CLOCK_US_PER_SECOND / 4)
 #define FAILS_US (15 * CLOCK_US_PER_SECOND) /* without anything copied: then whoever waits is told */
 
@@ -26,7 +27,7 @@ struct watching {
 	int64_t copied_us; /* monotonic: when there was no failure, or more was copied */
 };
 
-static const char *const phases[] = { "none", "copies", "follows", "compares", "done" };
+static const char *const phases[] = { "none", "copies", "follows", "compares", "done", "given up" };
 
 /* --- what it shows --- */
 
@@ -44,6 +45,7 @@ static void write_sums(struct json *j, const char *name, const struct catalog_pr
 		buf_addf(&text, ", %s ", amounts[i]);
 		decimal_format(&text, sums->amounts[at++]);
 	}
+	buf_addf(&text, ", sum of their numbers %llu", (unsigned long long)sums->numbers);
 	if (text.failed)
 		j->out->failed = true;
 	json_member_str(j, name, buf_str(&text));
@@ -89,6 +91,8 @@ static void write_state(struct json *j, const struct admin_context *context)
 		json_member_text(j, "next", "cdrctl move --finish");
 	if (state.phase == TAKEOVER_IS_DONE)
 		json_member_text(j, "next", "set store = clickhouse, and restart the daemon");
+	if (state.phase == TAKEOVER_IS_GIVEN_UP)
+		json_member_text(j, "next", NEXT_WITHOUT_CLUSTER);
 	if (state.was_compared) {
 		json_member_uint(j, "differences_count", state.differences);
 		json_key(j, "differences");
@@ -115,7 +119,7 @@ static bool is_there(const struct watching *watching)
 {
 	const struct takeover_state *state = &watching->state;
 
-	if (state->phase == TAKEOVER_NONE || state->phase == TAKEOVER_IS_DONE)
+	if (state->phase == TAKEOVER_NONE || state->phase >= TAKEOVER_IS_DONE)
 		return true;
 	return watching->finishes ? !state->finishes : state->phase == TAKEOVER_FOLLOWS;
 }
@@ -210,14 +214,14 @@ static void watch(const struct admin_context *context, bool finishes, struct adm
 
 /* --- the command --- */
 
-static int stop(const struct admin_context *context, struct admin_reply *reply, struct error *err)
+static int stop(const struct admin_context *context, bool loses, struct admin_reply *reply, struct error *err)
 {
 	struct takeover_state state;
 	struct json *j;
 	uint64_t lost;
 
 	takeover_state(context->store, &state);
-	if (takeover_stop(context->store, &lost, err) != 0)
+	if (takeover_stop(context->store, loses, &lost, err) != 0)
 		return -1;
 	admin_reply_log(reply, "the move to the cluster is given up, with %llu rows copied",
 	                (unsigned long long)state.copied);
@@ -226,10 +230,10 @@ static int stop(const struct admin_context *context, struct admin_reply *reply, 
 	json_member_uint(j, "rows_left_in_cluster", state.copied);
 	if (lost > 0)
 		json_member_uint(j, "changes_in_cluster_alone", lost);
-	json_member_text(
-		j, "next",
-		lost > 0 ? "set store = lmdb, and restart the daemon; drop the cluster's database before another move" :
-			   "drop the cluster's database before another move");
+	takeover_state(context->store, &state);
+	json_member_text(j, "next",
+	                 state.phase == TAKEOVER_IS_GIVEN_UP ? NEXT_WITHOUT_CLUSTER :
+	                                                       "drop the cluster's database before another move");
 	json_object_end(j);
 	admin_reply_send(reply);
 	return 0;
@@ -269,7 +273,7 @@ void admin_move(const struct admin_context *context, const struct args *args, st
 	else if (finishes)
 		result = finish(context, reply, &err);
 	else if (stops)
-		result = stop(context, reply, &err);
+		result = stop(context, args_count(args, "lose_records") > 0, reply, &err);
 	else {
 		write_state(admin_reply_result(reply), context);
 		admin_reply_send(reply);

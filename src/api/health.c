@@ -88,7 +88,12 @@ static bool deletion_is_held(const struct api_health *health)
 
 static bool records_are_refused(const struct api_health *health)
 {
-	return health->store && takeover_wants_hold(health->store);
+	return health->store && takeover_wants_hold(health->store) && takeover_is_under_way(health->store);
+}
+
+static bool move_is_given_up(const struct api_health *health)
+{
+	return health->store && takeover_wants_hold(health->store) && !takeover_is_under_way(health->store);
 }
 
 /* Which server or table. */
@@ -124,6 +129,8 @@ static const struct finding reasons[] = {
 static const struct finding warnings[] = {
 	{ days_are_broken, NULL, "days cannot be read or written: cdrctl verify" },
 	{ records_are_refused, NULL, "no records are taken in, as they are being moved to the cluster: cdrctl move" },
+	{ move_is_given_up, NULL,
+	  "no records are taken in, as the move to the cluster was given up: set store = lmdb, and restart" },
 	{ deletion_is_held, NULL, "the clock has jumped ahead, nothing is deleted for its age: cdrctl clock accept" },
 	{ NULL, NULL, NULL },
 };

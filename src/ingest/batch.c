@@ -14,6 +14,7 @@
 #include "ingest/repeats.h"
 #include "meta/accounts.h"
 #include "store/clock_watch.h"
+#include "store/takeover.h"
 
 #define CONVERTED_MAX ((size_t)16 << 10) /* bytes of another encoding converted to UTF-8 at a time */
 
@@ -274,14 +275,6 @@ static void take_item(void *arg, const struct parse_item *item)
 		ingest_commit_if_large(batch->ingest);
 }
 
-/* ERROR_UNAVAILABLE while no records are taken in. */
-static int check_shut(const struct ingest *ingest, struct error *err)
-{
-	if (!ingest->is_shut)
-		return 0;
-	return error_set(err, ERROR_UNAVAILABLE, "records are being moved to a cluster: none are taken in meanwhile");
-}
-
 static int begin_encoding(struct ingest_batch *batch, enum parse_format format, struct error *err)
 {
 	const char *name = batch->settings.encoding;
@@ -328,7 +321,7 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
 		disk_fail_low(ingest->disk, err);
 		return NULL;
 	}
-	if (check_shut(ingest, err) != 0)
+	if (takeover_check_hold(ingest->store, err) != 0)
 		return NULL;
 	struct ingest_batch *batch = calloc(1, sizeof(*batch));
 	if (!batch)
@@ -447,7 +440,7 @@ static bool begin_run(struct ingest_batch *batch)
 	int64_t earliest_us, latest_us;
 	struct error err;
 
-	if (!ingest_batch_is_over(batch) && check_shut(ingest, &err) != 0)
+	if (!ingest_batch_is_over(batch) && takeover_check_hold(ingest->store, &err) != 0)
 		fail(batch, ingest_count_aborts(ingest), &err);
 	if (ingest_batch_is_over(batch))
 		return false;

@@ -373,11 +373,6 @@ void ingest_watch_disk(struct ingest *ingest, const struct disk *disk)
 	ingest->disk = disk;
 }
 
-void ingest_shut(struct ingest *ingest, bool is_shut)
-{
-	ingest->is_shut = is_shut;
-}
-
 /* Does not wait for a commit that ends later: the senders will send their records again. */
 static void commit_last(struct ingest *ingest)
 {

@@ -41,10 +41,6 @@ void ingest_only_take_in(struct ingest *ingest);
  * the caller's. */
 void ingest_watch_disk(struct ingest *ingest, const struct disk *disk);
 
-/* From now on, until it is open again, new batches are refused and those under way fail, with ERROR_UNAVAILABLE: what has
- * been put is committed as ever. */
-void ingest_shut(struct ingest *ingest, bool is_shut);
-
 /* Batches may name a mapping of these, which stay the caller's. */
 struct mappings;
 void ingest_use_mappings(struct ingest *ingest, struct mappings *mappings);

@@ -78,7 +78,6 @@ struct ingest {
 	struct meta *meta;
 	struct store *store;
 	const struct disk *disk;   /* NULL: not checked */
-	bool is_shut;              /* no records are taken in */
 	struct mappings *mappings; /* NULL: there are none */
 	struct event *commit_event;
 	struct event *expiry_event;

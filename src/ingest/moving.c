@@ -8,16 +8,13 @@
 
 #include "base/clock.h"
 #include "base/task.h"
-#include "ingest/ingest.h"
 #include "store/takeover.h"
 
 #define AFTER_ERROR_US (10 * CLOCK_US_PER_SECOND)
 
 struct moving {
 	struct store *store;
-	struct ingest *ingest;
 	struct task task;
-	bool is_held;
 };
 
 static void run_in(struct moving *moving, int64_t pause_us)
@@ -29,22 +26,14 @@ static void run_in(struct moving *moving, int64_t pause_us)
 		MAY_FAIL(task_start(&moving->task, &err));
 }
 
-static void hold(struct moving *moving)
-{
-	moving->is_held = takeover_wants_hold(moving->store);
-	ingest_shut(moving->ingest, moving->is_held);
-}
-
 static void on_step(void *arg, int64_t deadline_us)
 {
 	struct moving *moving = arg;
 	int64_t pause_us;
 	struct error err;
 
-	hold(moving);
-	if (takeover_step(moving->store, moving->is_held, deadline_us, &pause_us, &err) != 0)
+	if (takeover_step(moving->store, deadline_us, &pause_us, &err) != 0)
 		pause_us = AFTER_ERROR_US;
-	hold(moving);
 	run_in(moving, pause_us);
 }
 
@@ -53,14 +42,13 @@ static void on_ready(void *arg)
 	run_in(arg, 0);
 }
 
-struct moving *moving_new(struct tasks *tasks, struct store *store, struct ingest *ingest)
+struct moving *moving_new(struct tasks *tasks, struct store *store)
 {
 	struct moving *moving = calloc(1, sizeof(*moving));
 
 	if (!moving)
 		return NULL;
 	moving->store = store;
-	moving->ingest = ingest;
 	task_init(&moving->task, tasks, "", TASK_MAINTENANCE, on_step, moving);
 	takeover_on_ready(store, on_ready, moving);
 	run_in(moving, 0);

@@ -38,33 +38,36 @@ MUST_CHECK int takeover_begin(struct store *store, struct error *err);
 MUST_CHECK int takeover_finish(struct store *store, struct error *err);
 
 /* Gives up: records are here, and what was copied stays in the cluster. Of a store whose records are in the cluster after
- * a move, from the next start on: *lost is how many changes it has taken in since, at most. ERROR_INVALID: nothing to give up. */
-MUST_CHECK int takeover_stop(struct store *store, uint64_t *lost, struct error *err);
+ * a move, from the next start on: *lost is how many changes it has taken in since, at most. ERROR_CONFLICT where there are any,
+ * unless `loses` says that they may be lost; no more records are let in then. ERROR_INVALID: nothing to give up. */
+MUST_CHECK int takeover_stop(struct store *store, bool loses, uint64_t *lost, struct error *err);
 
 /* Is one under way, or done and waiting for the next start? Until then nothing may be erased or purged. */
 bool takeover_is_under_way(const struct store *store);
 
-/* Must no records be let in now? */
+/* Must no records be let in now? Whoever lets any in asks before each run of them. */
 bool takeover_wants_hold(const struct store *store);
+
+/* ERROR_UNAVAILABLE, with why, where none must be. */
+MUST_CHECK int takeover_check_hold(const struct store *store, struct error *err);
 
 /* ERROR_CONFLICT with what cannot be done while one is under way. */
 MUST_CHECK int takeover_refuse(const struct store *store, const char *what, struct error *err);
 
-/* Works until about `deadline_us` of clock_monotonic_us. `is_held`: no records are let in. *pause_us: nothing to do before then,
- * or before on_ready (see below). Errors of the cluster are waited for, and told by takeover_state. -1: days cannot be read; it
+/* Works until about `deadline_us` of clock_monotonic_us. *pause_us: nothing to do before then, or before on_ready (see below). Errors of the cluster are waited for, and told by takeover_state. -1: days cannot be read; it
  * may be called again. */
-MUST_CHECK int takeover_step(struct store *store, bool is_held, int64_t deadline_us, int64_t *pause_us,
-                             struct error *err);
+MUST_CHECK int takeover_step(struct store *store, int64_t deadline_us, int64_t *pause_us, struct error *err);
 
 /* fn(arg) is called from the loop when there is something to do; NULL: no more. */
 void takeover_on_ready(struct store *store, void (*fn)(void *arg), void *arg);
 
 enum takeover_phase {
 	TAKEOVER_NONE,
-	TAKEOVER_COPIES,   /* the first round */
-	TAKEOVER_FOLLOWS,  /* later ones */
-	TAKEOVER_COMPARES, /* to finish */
-	TAKEOVER_IS_DONE,  /* records are in the cluster: a start with store = clickhouse is due */
+	TAKEOVER_COPIES,      /* the first round */
+	TAKEOVER_FOLLOWS,     /* later ones */
+	TAKEOVER_COMPARES,    /* to finish */
+	TAKEOVER_IS_DONE,     /* records are in the cluster: a start with store = clickhouse is due */
+	TAKEOVER_IS_GIVEN_UP, /* after that start: one with store = lmdb is due */
 };
 
 struct takeover_state {
@@ -84,6 +87,7 @@ void takeover_state(const struct store *store, struct takeover_state *state);
 #define TAKEOVER_AMOUNTS_MAX 3
 struct takeover_sums {
 	uint64_t rows;
+	uint64_t numbers; /* a sum of the numbers of the changes that put records at their places; it wraps */
 	struct decimal amounts[TAKEOVER_AMOUNTS_MAX];
 };
 struct takeover_difference {

@@ -303,7 +303,12 @@ def test_a_move_is_given_up(daemon, cluster):
     to_cluster(daemon)
     more = harness.generate("SMS", account, 10, START, END, "--direction", "outbound", "--seed", "7")
     assert daemon.post_cdrs(more)["accepted"] == 10
-    assert daemon.ctl("move", "--stop")["changes_in_cluster_alone"] >= 10
+    refused = daemon.ctl_run("move", "--stop")
+    assert refused.returncode == 1 and b"would be lost: cdrctl move --stop --lose-records" in refused.stderr, refused
+    assert daemon.post_cdrs(more[:1])["duplicates"] == 1
+    assert daemon.ctl("move", "--stop", "--lose-records")["changes_in_cluster_alone"] >= 10
+    assert daemon.post_body(harness.encode(more, "ndjson")).status == 503
+    assert daemon.ctl("move")["state"] == "given up"
     daemon.stop()
     daemon.options["store"] = "lmdb"
     daemon.start()

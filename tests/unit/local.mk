@@ -98,3 +98,4 @@ tests_unit_run_SOURCES += tests/unit/test_erased.c
 tests_unit_run_SOURCES += tests/unit/test_report_search.c
 tests_unit_run_SOURCES += tests/unit/test_clickhouse.c
 tests_unit_run_SOURCES += tests/unit/test_cluster.c
+tests_unit_run_SOURCES += tests/unit/test_takeover.c

@@ -260,6 +260,15 @@ void cluster_check(struct cluster *cluster)
 		check(cluster);
 }
 
+void cluster_forget_check(struct cluster *cluster)
+{
+	clickhouse_cancel(cluster->checks);
+	cluster->checks = NULL;
+	evtimer_del(cluster->check_again);
+	cluster->is_ready = cluster->verifies = false;
+	cluster->checked_shard = 0;
+}
+
 /* --- its life --- */
 
 static void on_turn(evutil_socket_t fd, short what, void *arg)

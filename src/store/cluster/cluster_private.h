@@ -205,8 +205,9 @@ struct cluster {
 	size_t quorum;
 	int64_t patience_us; /* with a query that somebody waits for */
 
-	bool is_target; /* records are in days yet, and are moved here (takeover.h); */
-	bool is_begun;  /* some are here already */
+	bool is_target;   /* records are in days yet, and are moved here (takeover.h); */
+	bool is_begun;    /* some are here already */
+	bool is_given_up; /* records were moved here, and the next start is to be without the cluster */
 
 	/* Whether the tables are as they must be is asked until it is known. */
 	bool is_ready;
@@ -264,6 +265,9 @@ void cluster_free(struct cluster *cluster);
 
 /* Begins to ask whether the tables are as they must be, unless that is done already. */
 void cluster_check(struct cluster *cluster);
+
+/* Ends what that has under way: it is not known any more. */
+void cluster_forget_check(struct cluster *cluster);
 
 /* Settings of a query that must see all that was acknowledged. */
 const char *cluster_read_settings(const struct cluster *cluster);

@@ -5,11 +5,13 @@
  * To finish, rounds are made until one is short; then the days that are at rest are compared; then nothing is let in, for a
  * last round and a comparison of the other days.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/cluster.h"
+#include "store/putting/moves.h"
 #include "store/takeover/takeover_private.h"
 
 #define NOT_READY_US (CLOCK_US_PER_SECOND / 5)
@@ -83,6 +85,7 @@ static int end_compare(struct takeover *takeover, struct error *err)
 		return 0;
 	}
 	if (!takeover_is_final(takeover)) {
+		takeover_clear_failure(takeover); /* of before: what counts is what fails from now on */
 		takeover->finishing = TAKEOVER_FINISHING_HOLD;
 		return 0;
 	}
@@ -104,11 +107,22 @@ static void give_up_finishing(struct takeover *takeover)
 }
 
 /* What is next, as nothing is under way. */
-static int decide(struct takeover *takeover, bool is_held, int64_t *pause_us, struct error *err)
+static int decide(struct takeover *takeover, int64_t *pause_us, struct error *err)
 {
+	static const struct error unfinished = {
+		.code = ERROR_UNAVAILABLE,
+		.message = "records on their way from one day to another cannot be written: the log says why",
+	};
 	int64_t now_us = clock_monotonic_us();
 	bool is_behind = takeover->place.until != 0 || takeover->store->snapshot > takeover->place.since;
 
+	/* A record that was on its way from one day to another is in both, or in none, until that is finished. */
+	if (moves_are_left(takeover->store)) {
+		*pause_us = TAKEOVER_REST_US / 10;
+		if (takeover->finishing == TAKEOVER_FINISHING_HOLD)
+			takeover_note_failure(takeover, &unfinished);
+		return 0;
+	}
 	switch (takeover->finishing) {
 	case TAKEOVER_FINISHING_NOT:
 		*pause_us = takeover->rest_until_us - now_us;
@@ -127,8 +141,9 @@ static int decide(struct takeover *takeover, bool is_held, int64_t *pause_us, st
 	case TAKEOVER_FINISHING_HOLD:
 		/* Nothing is put any more; what was put before is committed. */
 		*pause_us = TAKEOVER_REST_US / 100;
-		if (!is_held || takeover->store->uncommitted > 0)
+		if (takeover->store->uncommitted > 0)
 			return 0;
+		takeover_clear_failure(takeover);
 		takeover->finishing = TAKEOVER_FINISHING_LAST_ROUND;
 		*pause_us = 0;
 		return takeover_begin_round(takeover, err);
@@ -144,10 +159,10 @@ static int decide(struct takeover *takeover, bool is_held, int64_t *pause_us, st
 	return 0;
 }
 
-static int step(struct takeover *takeover, bool is_held, int64_t deadline_us, int64_t *pause_us, struct error *err)
+static int step(struct takeover *takeover, int64_t deadline_us, int64_t *pause_us, struct error *err)
 {
 	if (takeover->work == TAKEOVER_WORK_NONE)
-		return decide(takeover, is_held, pause_us, err);
+		return decide(takeover, pause_us, err);
 	if (takeover->work == TAKEOVER_WORK_ROUND)
 		return takeover_step_round(takeover, deadline_us, pause_us, err);
 	int result = takeover_step_check(takeover, deadline_us, pause_us, err);
@@ -155,7 +170,7 @@ static int step(struct takeover *takeover, bool is_held, int64_t deadline_us, in
 	return result > 0 ? end_compare(takeover, err) : result;
 }
 
-int takeover_step(struct store *store, bool is_held, int64_t deadline_us, int64_t *pause_us, struct error *err)
+int takeover_step(struct store *store, int64_t deadline_us, int64_t *pause_us, struct error *err)
 {
 	struct takeover *takeover = store->takeover;
 
@@ -163,18 +178,21 @@ int takeover_step(struct store *store, bool is_held, int64_t deadline_us, int64_
 	if (!takeover || takeover->place.kind == PLACE_NONE || takeover->place.kind == PLACE_DONE)
 		return 0;
 	if (!takeover->cluster->is_ready) {
+		takeover->was_ready = false;
 		takeover_note_failure(takeover, &takeover->cluster->why_not);
 		*pause_us = NOT_READY_US;
 		return 0;
 	}
 	*pause_us = 0;
+	if (!takeover->was_ready)
+		takeover_clear_failure(takeover);
+	takeover->was_ready = true;
 	if (takeover->place.kind == PLACE_WANTED) { /* its tables are empty, and from now on they may not be */
 		takeover->place.kind = PLACE_BEGUN;
-		takeover_clear_failure(takeover);
 		takeover_save(takeover);
 	}
 	give_up_finishing(takeover);
-	if (step(takeover, is_held, deadline_us, pause_us, err) == 0)
+	if (step(takeover, deadline_us, pause_us, err) == 0)
 		return 0;
 	takeover_note_failure(takeover, err);
 	return -1;
@@ -201,6 +219,14 @@ static void forget_differences(struct takeover *takeover)
 	takeover->was_compared = false;
 }
 
+static void name_target(const struct takeover *takeover, struct takeover_place *place)
+{
+	const struct cluster *cluster = takeover->cluster;
+
+	place->shards = clickhouse_shards(cluster->clickhouse);
+	snprintf(place->database, sizeof(place->database), "%s", cluster->database);
+}
+
 int takeover_begin(struct store *store, struct error *err)
 {
 	struct takeover *takeover = store->takeover;
@@ -215,6 +241,7 @@ int takeover_begin(struct store *store, struct error *err)
 	if (takeover->place.kind == PLACE_DONE)
 		return error_set(err, ERROR_CONFLICT, "move: it is done: start with store = clickhouse");
 	fresh = (struct takeover_place){ .kind = takeover->place.kind, .copied = takeover->place.copied };
+	name_target(takeover, &fresh);
 	if (fresh.kind != PLACE_BEGUN)
 		fresh.kind = PLACE_WANTED;
 	/* One that is under way goes on where it is, but after differences. */
@@ -249,7 +276,8 @@ int takeover_finish(struct store *store, struct error *err)
 	return 0;
 }
 
-static int stop_of_cluster(struct store *store, uint64_t *lost, struct error *err)
+/* Of all that is acknowledged until the next start nothing would be here, so nothing more is let in. */
+static int stop_of_cluster(struct store *store, bool loses, uint64_t *lost, struct error *err)
 {
 	struct takeover_place place;
 
@@ -259,17 +287,25 @@ static int stop_of_cluster(struct store *store, uint64_t *lost, struct error *er
 		return -1;
 	if (place.kind != PLACE_DONE)
 		return error_set(err, ERROR_INVALID, "move: none is under way");
-	*lost = store->last_seq > place.since ? store->last_seq - place.since : 0;
-	return takeover_place_forget(store->meta, err);
+	*lost = (store->last_seq > place.since ? store->last_seq - place.since : 0) + store_uncommitted(store);
+	if (*lost > 0 && !loses)
+		return error_set(err, ERROR_CONFLICT,
+		                 "move: up to %llu changes may have been taken in since the move; they are in the "
+		                 "cluster alone, and would be lost: cdrctl move --stop --lose-records, if they may be",
+		                 (unsigned long long)*lost);
+	if (takeover_place_forget(store->meta, err) != 0)
+		return -1;
+	store->cluster->is_given_up = true;
+	return 0;
 }
 
-int takeover_stop(struct store *store, uint64_t *lost, struct error *err)
+int takeover_stop(struct store *store, bool loses, uint64_t *lost, struct error *err)
 {
 	struct takeover *takeover = store->takeover;
 
 	*lost = 0;
 	if (store->cluster)
-		return stop_of_cluster(store, lost, err);
+		return stop_of_cluster(store, loses, lost, err);
 	if (!takeover || takeover->place.kind == PLACE_NONE)
 		return error_set(err, ERROR_INVALID, "move: none is under way");
 	if (takeover_place_forget(store->meta, err) != 0)
@@ -281,8 +317,8 @@ int takeover_stop(struct store *store, uint64_t *lost, struct error *err)
 	takeover->place = (struct takeover_place){ .kind = PLACE_NONE };
 	takeover->copy.inserted = 0;
 	takeover->cluster->is_begun = false;
-	takeover->cluster->is_ready = false; /* the next move looks whether the tables are empty */
-	takeover->cluster->checked_shard = 0;
+	cluster_forget_check(takeover->cluster); /* the next move looks whether the tables are empty */
+	takeover->was_ready = false;
 	takeover_wake(takeover);
 	return 0;
 }
@@ -294,9 +330,24 @@ bool takeover_is_under_way(const struct store *store)
 	return store->takeover && store->takeover->place.kind != PLACE_NONE;
 }
 
+static bool is_given_up(const struct store *store)
+{
+	return store->cluster && store->cluster->is_given_up;
+}
+
 bool takeover_wants_hold(const struct store *store)
 {
-	return store->takeover && store->takeover->finishing >= TAKEOVER_FINISHING_HOLD;
+	return is_given_up(store) || (store->takeover && store->takeover->finishing >= TAKEOVER_FINISHING_HOLD);
+}
+
+int takeover_check_hold(const struct store *store, struct error *err)
+{
+	if (!takeover_wants_hold(store))
+		return 0;
+	return error_set(err, ERROR_UNAVAILABLE,
+	                 is_given_up(store) ? "the move to a cluster was given up: no records are taken in before "
+	                                      "the restart with store = lmdb" :
+	                                      "records are being moved to a cluster: none are taken in meanwhile");
 }
 
 int takeover_refuse(const struct store *store, const char *what, struct error *err)
@@ -308,24 +359,31 @@ int takeover_refuse(const struct store *store, const char *what, struct error *e
 	                 what);
 }
 
+static bool has_copied_once(const struct takeover *takeover)
+{
+	const struct takeover_place *place = &takeover->place;
+
+	return place->since > 0 || (place->kind == PLACE_BEGUN && takeover->store->snapshot == 0);
+}
+
 void takeover_state(const struct store *store, struct takeover_state *state)
 {
 	const struct takeover *takeover = store->takeover;
 
-	*state = (struct takeover_state){ .phase = TAKEOVER_NONE };
+	*state = (struct takeover_state){ .phase = is_given_up(store) ? TAKEOVER_IS_GIVEN_UP : TAKEOVER_NONE,
+		                          .is_held = takeover_wants_hold(store) };
 	if (!takeover || takeover->place.kind == PLACE_NONE)
 		return;
 	bool compares = takeover->work == TAKEOVER_WORK_COMPARE;
 
 	state->phase = takeover->place.kind == PLACE_DONE ? TAKEOVER_IS_DONE :
 	               compares                           ? TAKEOVER_COMPARES :
-	               takeover->place.since == 0         ? TAKEOVER_COPIES :
-	                                                    TAKEOVER_FOLLOWS;
+	               has_copied_once(takeover)          ? TAKEOVER_FOLLOWS :
+	                                                    TAKEOVER_COPIES;
 	state->copied = takeover->copy.inserted;
 	state->behind = store->snapshot > takeover->place.since ? store->snapshot - takeover->place.since : 0;
 	state->days = compares ? takeover->list_at : takeover->days;
 	state->days_total = compares ? takeover->list.len / sizeof(int32_t) : takeover->days_total;
-	state->is_held = takeover_wants_hold(store);
 	state->finishes =
 		takeover->finishing != TAKEOVER_FINISHING_NOT && takeover->finishing != TAKEOVER_FINISHING_DONE;
 	state->was_compared = takeover->was_compared;
@@ -369,6 +427,7 @@ static struct takeover *new_takeover(struct store *store, const struct store_clu
 	}
 	takeover->cluster->is_target = true;
 	takeover->store = store;
+	takeover->first_day = INT32_MIN;
 	takeover->copy =
 		(struct takeover_copy){ .cluster = takeover->cluster, .ended = takeover_wake, .arg = takeover };
 	TAILQ_INIT(&takeover->copy.filling);
@@ -381,6 +440,21 @@ static struct takeover *new_takeover(struct store *store, const struct store_clu
 	};
 	takeover->summing = (struct takeover_summing){ .store = store, .compare = &takeover->compare };
 	return takeover;
+}
+
+/* An account's rows are looked for on the shard that it has by how many there are. */
+static int check_target(const struct store *store, const struct takeover_place *place, struct error *err)
+{
+	struct takeover_place now = { 0 };
+
+	name_target(store->takeover, &now);
+	if (place->kind == PLACE_NONE || (place->shards == now.shards && strcmp(place->database, now.database) == 0))
+		return 0;
+	return error_set(
+		err, ERROR_INVALID,
+		"clickhouse: %zu shards, database %s, but records of data_dir %s are being moved to database %s "
+		"on %zu shards: set it as it was, and give up with cdrctl move --stop before it is changed",
+		now.shards, now.database, store->options.data_dir, place->database, place->shards);
 }
 
 int takeover_open(struct store *store, const struct store_cluster *cluster, struct error *err)
@@ -400,6 +474,10 @@ int takeover_open(struct store *store, const struct store_cluster *cluster, stru
 	store->takeover = new_takeover(store, cluster, err);
 	if (!store->takeover)
 		return -1;
+	if (check_target(store, &place, err) != 0) {
+		takeover_close(store);
+		return -1;
+	}
 	store->takeover->place = place;
 	store->takeover->copy.inserted = place.copied;
 	store->takeover->cluster->is_begun = place.kind == PLACE_BEGUN;
@@ -426,6 +504,9 @@ void takeover_close(struct store *store)
 
 void takeover_drop_days_before(const struct store *store, int32_t day)
 {
-	if (store->takeover && store->takeover->place.kind == PLACE_BEGUN)
+	if (!store->takeover)
+		return;
+	store->takeover->first_day = day;
+	if (store->takeover->place.kind == PLACE_BEGUN)
 		cluster_drop_days_before(store->takeover->cluster, day);
 }

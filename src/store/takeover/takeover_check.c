@@ -164,7 +164,7 @@ static int begin_day(struct takeover *takeover, struct error *err)
 	int32_t number;
 
 	memcpy(&number, takeover->list.data + takeover->list_at * sizeof(number), sizeof(number));
-	int due = is_due(takeover, number, err);
+	int due = number < takeover->first_day ? 0 : is_due(takeover, number, err);
 
 	if (due < 0)
 		return -1;
@@ -192,13 +192,17 @@ static int step_day(struct takeover *takeover, int64_t deadline_us, int64_t *pau
 		int result = takeover_summing_step(&takeover->summing, deadline_us, err);
 
 		takeover->is_summed = result > 0;
+		if (result < 0) { /* some of the day is added up: it begins anew */
+			takeover_summing_free(&takeover->summing);
+			compare->day = INT32_MIN;
+		}
 		return result < 0 ? -1 : 0;
 	}
 	if (compare->failure.code != ERROR_NONE) {
 		takeover_note_failure(takeover, &compare->failure);
 		takeover->retry_us = clock_monotonic_us() + TAKEOVER_RETRY_US;
-		if (compare->failure.code != ERROR_UNAVAILABLE)
-			compare->day = INT32_MIN; /* from the day's beginning: some of it may have been added */
+		if (compare->failure.code == ERROR_CORRUPT || compare->failure.code == ERROR_NOMEM)
+			compare->day = INT32_MIN; /* from the day's beginning: some of the answer has been added */
 		compare->failure.code = ERROR_NONE;
 		return 0;
 	}

@@ -3,7 +3,9 @@
  * takeover_compare.c: counts and sums of a day by product and account, here and in the cluster.
  *
  * What is here is added up record by record (takeover_sums.c), by the rule by which rows of tables get their amounts; the
- * servers add theirs up in spans of the day, which are shorter where there is much. Sums wrap at 128 bits in both.
+ * servers add theirs up in spans of accounts, which tables are ordered by first, so that a span costs as much as it has; the
+ * day is divided only within one account. Sums wrap at 128 bits in both, those of numbers at 64. Rows on another shard than the account's are
+ * not there: nobody would find them.
  */
 #include <stdlib.h>
 
@@ -22,9 +24,10 @@ void takeover_compare_begin(struct takeover_compare *compare, int32_t day)
 	compare->day = day;
 	if (compare->entries)
 		memset(compare->entries, 0, compare->cap * sizeof(*compare->entries));
-	memset(compare->rows, 0, sizeof(compare->rows));
 	compare->count = 0;
 	compare->product = compare->shard = 0;
+	buf_clear(&compare->spans);
+	compare->span_at = 0;
 	compare->from_us = compare->span_us = 0;
 	compare->failure.code = ERROR_NONE;
 }
@@ -81,7 +84,7 @@ static void add(struct decimal *sum, decimal_units units)
 }
 
 int takeover_compare_add(struct takeover_compare *compare, const struct account_key *account,
-                         const struct record *record, struct error *err)
+                         const struct record *record, uint64_t seq, struct error *err)
 {
 	const struct catalog_product *product = record->product;
 	struct takeover_entry *entry = get_entry(compare, product->number, account, err);
@@ -91,7 +94,7 @@ int takeover_compare_add(struct takeover_compare *compare, const struct account_
 	if (!entry)
 		return -1;
 	entry->here.rows++;
-	compare->rows[product->number]++;
+	entry->here.numbers += seq;
 	for (size_t i = 0; i < count; i++) {
 		struct str text = record->values[amounts[i]];
 		struct decimal value;
@@ -104,32 +107,102 @@ int takeover_compare_add(struct takeover_compare *compare, const struct account_
 
 /* --- there --- */
 
-/* A row of the answer: the account, how many records, and a sum of each amount. */
-static bool take_sums(struct takeover_compare *compare, const struct catalog_product *product, struct str *text,
-                      struct error *err)
+/* A row of the answer: the account, how many records, a sum of the numbers of their places, and one of each amount. */
+static bool read_sums(struct str *text, size_t amounts_count, struct account_key *account, struct takeover_sums *sums)
 {
-	uint8_t amounts[SCHEMA_AMOUNTS_MAX];
-	size_t count = schema_amounts(product, amounts);
-	uint64_t number, rows, low, high;
-	struct account_key account;
+	uint64_t number, low, high;
 
-	if (!cluster_take_number(text, 8, &number) || !cluster_take_number(text, 8, &rows))
+	*sums = (struct takeover_sums){ 0 };
+	if (!cluster_take_number(text, 8, &number) || !cluster_take_number(text, 8, &sums->rows) ||
+	    !cluster_take_number(text, 8, &sums->numbers))
 		return false;
 	number = htobe64(number);
-	memcpy(account.bytes, &number, sizeof(account.bytes));
-	struct takeover_entry *entry = get_entry(compare, product->number, &account, err);
-
-	if (!entry)
-		return false;
-	entry->there.rows += rows;
-	for (size_t i = 0; i < count; i++) {
+	memcpy(account->bytes, &number, sizeof(account->bytes));
+	for (size_t i = 0; i < amounts_count; i++) {
 		if (!cluster_take_number(text, 8, &low) || !cluster_take_number(text, 8, &high))
 			return false;
-		add(&entry->there.amounts[i],
-		    (decimal_units)(int64_t)high * ((decimal_units)1 << 64) + (decimal_units)low);
+		sums->amounts[i].units = (decimal_units)(int64_t)high * ((decimal_units)1 << 64) + (decimal_units)low;
 	}
 	return true;
 }
+
+int takeover_compare_take(struct takeover_compare *compare, struct str *text, struct error *err)
+{
+	const struct catalog_product *product = &catalog_products[compare->product];
+	uint8_t amounts[SCHEMA_AMOUNTS_MAX];
+	size_t count = schema_amounts(product, amounts);
+	struct takeover_sums sums;
+	struct account_key account;
+
+	if (!read_sums(text, count, &account, &sums))
+		return error_set(err, ERROR_CORRUPT, "ClickHouse: sums of %.*s cannot be read",
+		                 STR_ARGS(product->name));
+	if (cluster_shard(compare->cluster, &account) != compare->shard)
+		return 0;
+	struct takeover_entry *entry = get_entry(compare, product->number, &account, err);
+
+	if (!entry)
+		return -1;
+	entry->there.rows += sums.rows;
+	entry->there.numbers += sums.numbers;
+	for (size_t i = 0; i < count; i++)
+		add(&entry->there.amounts[i], sums.amounts[i].units);
+	return 0;
+}
+
+/* --- which spans --- */
+
+static int by_account(const void *a, const void *b)
+{
+	const struct takeover_span *one = a, *other = b;
+
+	return (one->account > other->account) - (one->account < other->account);
+}
+
+/* Makes of accounts, in order, as few spans as there may be. The first one begins with the least key, and each ends where
+ * the next begins: what is there and not here is in one of them, too. Returns how many. */
+static size_t join_spans(struct takeover_span *spans, size_t count)
+{
+	size_t joined = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (joined > 0 && spans[joined - 1].rows + spans[i].rows <= SPAN_ROWS)
+			spans[joined - 1].rows += spans[i].rows;
+		else
+			spans[joined++] = spans[i];
+	}
+	spans[0].account = 0;
+	return joined;
+}
+
+int takeover_compare_divide(struct takeover_compare *compare, struct error *err)
+{
+	const struct catalog_product *product = &catalog_products[compare->product];
+	struct buf *spans = &compare->spans;
+	struct takeover_span span = { 0 };
+
+	buf_clear(spans);
+	for (size_t i = 0; i < compare->cap; i++) {
+		const struct takeover_entry *entry = &compare->entries[i];
+
+		if (entry->product != product->number || entry->here.rows == 0 ||
+		    cluster_shard(compare->cluster, &entry->account) != compare->shard)
+			continue;
+		span = (struct takeover_span){ cluster_account(&entry->account), entry->here.rows };
+		buf_add(spans, &span, sizeof(span));
+	}
+	if (spans->len == 0) {
+		span = (struct takeover_span){ 0 };
+		buf_add(spans, &span, sizeof(span));
+	}
+	if (spans->failed)
+		return error_set(err, ERROR_NOMEM, "comparing with the cluster: out of memory");
+	qsort(spans->data, spans->len / sizeof(span), sizeof(span), by_account);
+	spans->len = sizeof(span) * join_spans((struct takeover_span *)(void *)spans->data, spans->len / sizeof(span));
+	return 0;
+}
+
+/* --- asking --- */
 
 static void next(struct takeover_compare *compare)
 {
@@ -137,6 +210,10 @@ static void next(struct takeover_compare *compare)
 	if (compare->from_us < CLOCK_US_PER_DAY)
 		return;
 	compare->from_us = compare->span_us = 0;
+	if (++compare->span_at < compare->spans.len / sizeof(struct takeover_span))
+		return;
+	compare->span_at = 0;
+	buf_clear(&compare->spans);
 	if (++compare->shard < clickhouse_shards(compare->cluster->clickhouse))
 		return;
 	compare->shard = 0;
@@ -146,42 +223,47 @@ static void next(struct takeover_compare *compare)
 static void on_answer(void *arg, struct buf *answer, const struct error *err)
 {
 	struct takeover_compare *compare = arg;
-	const struct catalog_product *product = &catalog_products[compare->product];
 	struct str text = buf_str(answer);
 	struct error failure = { .code = ERROR_NONE };
 
 	compare->query = NULL;
 	while (!err && failure.code == ERROR_NONE && text.len > 0)
-		if (!take_sums(compare, product, &text, &failure) && failure.code == ERROR_NONE)
-			error_set(&failure, ERROR_CORRUPT, "ClickHouse: sums of %.*s cannot be read",
-			          STR_ARGS(product->name));
+		MAY_FAIL(takeover_compare_take(compare, &text, &failure));
 	compare->failure = err ? *err : failure;
 	if (compare->failure.code == ERROR_NONE)
 		next(compare);
-	else if (compare->span_us > SPAN_US_MIN)
-		compare->span_us /= 4; /* it may have been too much for an answer's time */
+	else if (err && err->code != ERROR_UNAVAILABLE && compare->span_us > SPAN_US_MIN)
+		compare->span_us /= 4; /* it may have been too much for a server */
 	compare->ended(compare->arg);
+}
+
+static const struct takeover_span *span_of(const struct takeover_compare *compare)
+{
+	return (const struct takeover_span *)(const void *)compare->spans.data + compare->span_at;
 }
 
 static void write_query(struct buf *sql, const struct takeover_compare *compare, const struct catalog_product *product)
 {
 	uint8_t amounts[SCHEMA_AMOUNTS_MAX];
 	size_t count = schema_amounts(product, amounts);
+	const struct takeover_span *span = span_of(compare);
 	int64_t begin_us = compare->day * CLOCK_US_PER_DAY;
 	int64_t to_us = compare->from_us + compare->span_us;
 
 	if (to_us > CLOCK_US_PER_DAY)
 		to_us = CLOCK_US_PER_DAY;
-	buf_add_text(sql, "SELECT account, count()");
+	buf_add_text(sql, "SELECT account, count(), sum(first)");
 	for (size_t i = 0; i < count; i++)
 		buf_addf(sql, ", sum(n_%.*s)", STR_ARGS(product->columns[amounts[i]].name));
 	buf_add_text(sql, " FROM ");
 	cluster_write_table(sql, compare->cluster, product);
 	/* Whether the newest row is dead is looked at after FINAL (cluster_aggregate.c). */
-	buf_addf(sql,
-	         " FINAL WHERE day = toDate(%d) AND time >= %lld AND time < %lld AND dead = 0 GROUP BY account "
-	         "SETTINGS optimize_move_to_prewhere = 0 FORMAT RowBinary",
-	         compare->day, (long long)(begin_us + compare->from_us), (long long)(begin_us + to_us));
+	buf_addf(sql, " FINAL WHERE day = toDate(%d) AND time >= %lld AND time < %lld AND dead = 0 AND account >= %llu",
+	         compare->day, (long long)(begin_us + compare->from_us), (long long)(begin_us + to_us),
+	         (unsigned long long)span[0].account);
+	if ((compare->span_at + 1) * sizeof(*span) < compare->spans.len)
+		buf_addf(sql, " AND account < %llu", (unsigned long long)span[1].account);
+	buf_add_text(sql, " GROUP BY account SETTINGS optimize_move_to_prewhere = 0 FORMAT RowBinary");
 }
 
 static int ask(struct takeover_compare *compare, struct error *err)
@@ -189,8 +271,10 @@ static int ask(struct takeover_compare *compare, struct error *err)
 	const struct catalog_product *product = &catalog_products[compare->product];
 	struct buf sql = { 0 };
 
+	if (compare->spans.len == 0 && takeover_compare_divide(compare, err) != 0)
+		return -1;
 	if (compare->span_us == 0)
-		compare->span_us = CLOCK_US_PER_DAY / (int64_t)(compare->rows[product->number] / SPAN_ROWS + 1);
+		compare->span_us = CLOCK_US_PER_DAY / (int64_t)(span_of(compare)->rows / SPAN_ROWS + 1);
 	write_query(&sql, compare, product);
 	const struct clickhouse_request request = { .shard = compare->shard,
 		                                    .sql = buf_str(&sql),
@@ -220,7 +304,7 @@ int takeover_compare_ask(struct takeover_compare *compare, struct error *err)
 
 static bool sums_are_equal(const struct takeover_sums *a, const struct takeover_sums *b)
 {
-	bool are_equal = a->rows == b->rows;
+	bool are_equal = a->rows == b->rows && a->numbers == b->numbers;
 
 	for (size_t i = 0; i < TAKEOVER_AMOUNTS_MAX; i++)
 		are_equal &= a->amounts[i].units == b->amounts[i].units;
@@ -251,4 +335,5 @@ void takeover_compare_free(struct takeover_compare *compare)
 	free(compare->entries);
 	compare->entries = NULL;
 	compare->cap = compare->count = 0;
+	buf_free(&compare->spans);
 }

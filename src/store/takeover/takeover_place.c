@@ -2,7 +2,9 @@
 /*
  * takeover_place.c: where a move to a cluster has got to, a line of text in the catalog's values:
  *
- *	takeover     kind since until day key copied       the key of the block in hexadecimal digits, "-": none
+ *	takeover     kind since until day key copied shards database
+ *
+ * The key is that of the block in hexadecimal digits, "-": none.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,8 +42,8 @@ static enum meta_next take_line(void *arg, struct str key, struct str value, str
 	(void)key;
 	if (value.len < sizeof(line))
 		memcpy(line, value.p, value.len);
-	if (sscanf(line, "%u %" SCNu64 " %" SCNu64 " %" SCNd32 " %255s %" SCNu64, &kind, &place->since, &place->until,
-	           &place->day, block, &place->copied) != 6 ||
+	if (sscanf(line, "%u %" SCNu64 " %" SCNu64 " %" SCNd32 " %255s %" SCNu64 " %zu %64s", &kind, &place->since,
+	           &place->until, &place->day, block, &place->copied, &place->shards, place->database) != 8 ||
 	    kind > PLACE_DONE || !read_key(block, &place->at)) {
 		error_set(err, ERROR_CORRUPT, "catalog: the place of the move to the cluster cannot be read");
 		return META_FAILED;
@@ -76,8 +78,9 @@ static int put_line(struct change *change, const struct takeover_place *place, s
 	char line[LINE_MAX_BYTES], key[2 * NUMBER_KEY_LEN + 1];
 
 	write_key(key, &place->at);
-	int len = snprintf(line, sizeof(line), "%u %" PRIu64 " %" PRIu64 " %" PRId32 " %s %" PRIu64,
-	                   (unsigned)place->kind, place->since, place->until, place->day, key, place->copied);
+	int len = snprintf(line, sizeof(line), "%u %" PRIu64 " %" PRIu64 " %" PRId32 " %s %" PRIu64 " %zu %s",
+	                   (unsigned)place->kind, place->since, place->until, place->day, key, place->copied,
+	                   place->shards, place->database);
 
 	return change_put(change, META_DB_VALUES, STR_LITERAL(NAME), (struct str){ line, (size_t)len }, err);
 }

@@ -69,6 +69,8 @@ enum takeover_kind {
 	PLACE_DONE,
 };
 
+#define TAKEOVER_DATABASE_MAX 64 /* as of schema_is_name */
+
 /* As the catalog has it. */
 struct takeover_place {
 	enum takeover_kind kind;
@@ -77,6 +79,8 @@ struct takeover_place {
 	int32_t day;           /* of the round: the days before are done, */
 	struct takeover_at at; /* and of this one so much, if it is in the second stage */
 	uint64_t copied;
+	size_t shards; /* where to: which of them has an account's rows is decided by how many there are */
+	char database[TAKEOVER_DATABASE_MAX + 1];
 };
 
 MUST_CHECK int takeover_place_load(struct meta *meta, struct takeover_place *place, struct error *err);
@@ -154,14 +158,21 @@ struct takeover_entry {
 	struct takeover_sums here, there;
 };
 
+/* Accounts from this one on, as tables number them, to where the next span begins. */
+struct takeover_span {
+	uint64_t account;
+	uint64_t rows; /* of them, here */
+};
+
 struct takeover_compare {
 	struct cluster *cluster;
 	int32_t day;
 	struct takeover_entry *entries; /* an open table */
 	size_t count, cap;
-	uint64_t rows[256]; /* here, by number of product */
-	size_t product;     /* of catalog_products, that is asked for */
-	size_t shard;
+	size_t product;   /* of catalog_products, that is asked for, */
+	size_t shard;     /* and where */
+	struct buf spans; /* struct takeover_span each, of the two; empty: not known yet */
+	size_t span_at;
 	int64_t from_us, span_us; /* within the day: what is asked for next; 0: not known yet */
 	struct clickhouse_query *query;
 	struct error failure;
@@ -171,9 +182,15 @@ struct takeover_compare {
 
 void takeover_compare_begin(struct takeover_compare *compare, int32_t day);
 
-/* Adds a record of this host, of which the columns that are summed are there. */
+/* Adds a record of this host, of which the columns that are summed are there; `seq` is the number of its place. */
 MUST_CHECK int takeover_compare_add(struct takeover_compare *compare, const struct account_key *account,
-                                    const struct record *record, struct error *err);
+                                    const struct record *record, uint64_t seq, struct error *err);
+
+/* Takes a row off an answer of compare->shard about compare->product. -1: ERROR_CORRUPT, ERROR_NOMEM. */
+MUST_CHECK int takeover_compare_take(struct takeover_compare *compare, struct str *text, struct error *err);
+
+/* Sets compare->spans. */
+MUST_CHECK int takeover_compare_divide(struct takeover_compare *compare, struct error *err);
 
 /* Asks the cluster on, unless a query is under way. 1: all of the day is there, 0: it waits, -1: not now. */
 MUST_CHECK int takeover_compare_ask(struct takeover_compare *compare, struct error *err);
@@ -228,7 +245,9 @@ struct takeover {
 	struct buf differences; /* struct takeover_difference each */
 	uint64_t differences_count;
 	bool was_compared;
+	int32_t first_day; /* that retention leaves: what it removes on both sides may be on one for a moment */
 
+	bool was_ready; /* the cluster, in the last step */
 	struct error failure;
 	int64_t failed_us; /* monotonic: since when there has been one */
 	void (*on_ready)(void *arg);
@@ -263,6 +282,8 @@ MUST_CHECK int takeover_has_changed(const struct takeover *takeover, struct day 
 
 /* Begins one, or goes on with the one of the place. work is TAKEOVER_WORK_NONE when it has ended. */
 MUST_CHECK int takeover_begin_round(struct takeover *takeover, struct error *err);
+/* How long a rest is after a round. */
+int64_t takeover_rest_us(int64_t round_took_us);
 MUST_CHECK int takeover_step_round(struct takeover *takeover, int64_t deadline_us, int64_t *pause_us,
                                    struct error *err);
 

@@ -6,8 +6,9 @@
 #include "base/log.h"
 #include "store/takeover/takeover_private.h"
 
-#define RESTS_A_ROUND 4                   /* a rest is as many times as long as the round took */
-#define SAVE_US (2 * CLOCK_US_PER_SECOND) /* between two notes of the place */
+#define RESTS_A_ROUND 4                        /* a rest is as many times as long as the round took, */
+#define REST_US_MAX (60 * CLOCK_US_PER_SECOND) /* at most so long: a round may have waited for a server for days */
+#define SAVE_US (2 * CLOCK_US_PER_SECOND)      /* between two notes of the place */
 
 /* --- days --- */
 
@@ -76,6 +77,13 @@ int takeover_begin_round(struct takeover *takeover, struct error *err)
 	return 0;
 }
 
+int64_t takeover_rest_us(int64_t round_took_us)
+{
+	int64_t rest_us = RESTS_A_ROUND * round_took_us;
+
+	return rest_us < TAKEOVER_REST_US ? TAKEOVER_REST_US : rest_us > REST_US_MAX ? REST_US_MAX : rest_us;
+}
+
 static void end_round(struct takeover *takeover)
 {
 	struct takeover_place *place = &takeover->place;
@@ -87,9 +95,7 @@ static void end_round(struct takeover *takeover)
 	place->until = 0;
 	place->at = (struct takeover_at){ 0 };
 	takeover_save(takeover);
-	takeover->rest_until_us = clock_monotonic_us() + TAKEOVER_REST_US;
-	if (RESTS_A_ROUND * takeover->round_took_us > TAKEOVER_REST_US)
-		takeover->rest_until_us = clock_monotonic_us() + RESTS_A_ROUND * takeover->round_took_us;
+	takeover->rest_until_us = clock_monotonic_us() + takeover_rest_us(takeover->round_took_us);
 	takeover->work = TAKEOVER_WORK_NONE;
 }
 
@@ -151,6 +157,9 @@ static bool send_lot(struct takeover *takeover, int64_t *pause_us)
 		takeover_copy_send(copy, &takeover->place);
 		takeover->has_after = true;
 	}
+	if (copy->inserted != takeover->inserted)
+		takeover_clear_failure(takeover);
+	takeover->inserted = copy->inserted;
 	if (!takeover_copy_sends(copy) || copy->insert)
 		return true;
 	if (copy->failure.code != ERROR_NONE) {
@@ -158,9 +167,6 @@ static bool send_lot(struct takeover *takeover, int64_t *pause_us)
 		takeover->retry_us = now_us + TAKEOVER_RETRY_US;
 		copy->failure.code = ERROR_NONE;
 	}
-	if (copy->inserted != takeover->inserted)
-		takeover_clear_failure(takeover);
-	takeover->inserted = copy->inserted;
 	*pause_us = takeover->retry_us - now_us;
 	if (*pause_us > 0)
 		return false;

@@ -156,7 +156,7 @@ static bool take_record(void *arg, const struct scan_row *row)
 {
 	struct takeover_summing *summing = arg;
 
-	return takeover_compare_add(summing->compare, &summing->partitions[summing->at].account, row->record,
+	return takeover_compare_add(summing->compare, &summing->partitions[summing->at].account, row->record, row->seq,
 	                            &summing->failure) == 0;
 }
 

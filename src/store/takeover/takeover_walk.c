@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "store/scans/scan_private.h"
 #include "store/takeover/takeover_private.h"
 
 #define LOOK_EVERY 32 /* rows between looks at the clock */
@@ -96,7 +97,7 @@ static bool take_left(void *arg, const struct scan_row *row)
 	const struct takeover_left *left = following->left;
 
 	if (row->seq != left->position.seq)
-		return true;
+		return false; /* it is gone */
 	const struct takeover_row dead = { .product = following->product,
 		                           .partition = left->partition,
 		                           .position = left->position,
@@ -122,11 +123,17 @@ static int follow(struct takeover_walk *walk, const struct takeover_left *left, 
 		                          .to_us = left->position.time_us + 1,
 		                          .snapshot = left->until - 1 };
 	const struct scan_sink sink = { .on_record = take_left, .arg = &following };
+	/* The first row is the one: as many as a producer likes may be at this microsecond. */
+	const struct scan_at before = { .day = clock_day_of(left->position.time_us),
+		                        .time_us = left->position.time_us,
+		                        .seq = left->position.seq - 1 };
+	struct scan_position from;
 	enum scan_end end = SCAN_PAUSED;
 
 	if (!following.product)
 		return error_set(err, ERROR_CORRUPT, "product number %u is unknown", left->partition.product);
-	struct scan *scan = days_scan(walk->store, &query, NULL, &sink, err);
+	scan_at_write(&before, &from);
+	struct scan *scan = days_scan(walk->store, &query, &from, &sink, err);
 
 	if (!scan)
 		return -1;
