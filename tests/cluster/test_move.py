@@ -221,7 +221,9 @@ def test_what_is_killed_meanwhile_resumes(daemon, cluster):
         sender.join()
     assert not sender.wrong, sender.wrong
     assert sender.batches > 0
-    assert daemon.ctl("move", "--finish")["state"] == "done"
+    # It is given up while a server that comes back has not all yet.
+    harness.wait_for(lambda: daemon.ctl_run("move", "--finish").returncode == 0, PATIENCE)
+    assert daemon.ctl("move")["state"] == "done"
     before = everything(daemon, accounts)
     to_cluster(daemon)
     after = everything(daemon, accounts)
