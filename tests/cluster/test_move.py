@@ -195,6 +195,7 @@ def test_what_is_killed_meanwhile_resumes(daemon, cluster):
     copying = subprocess.Popen([harness.program("cdrctl"), "-s", daemon.socket, "move", "--to", "clickhouse"],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        harness.wait_for(lambda: daemon.ctl("move")["state"] != "none", PATIENCE)
         for pause in (0.3, 1.0, 2.5):
             time.sleep(pause)
             daemon.kill9()
