@@ -81,7 +81,7 @@ static int check_copy(const struct shared *shared, const struct str values[COLUM
 static int take_rows(struct shared *shared, struct shared_taking *taking, uint64_t *number, struct error *err)
 {
 	const struct buf *rows = &shared->following.rows;
-	struct str values[COLUMNS];
+	struct str values[COLUMNS] = { { NULL, 0 } };
 
 	for (size_t at = 0; next_row(rows, &at, values);) {
 		if (*number == 0 && check_copy(shared, values, number, err) != 0)

@@ -248,10 +248,10 @@ static void write_query(struct buf *sql, const struct takeover_compare *compare,
 	size_t count = schema_amounts(product, amounts);
 	const struct takeover_span *span = span_of(compare);
 	int64_t begin_us = compare->day * CLOCK_US_PER_DAY;
-	int64_t to_us = compare->from_us + compare->span_us;
+	int64_t from_us = begin_us + compare->from_us, to_us = from_us + compare->span_us;
 
-	if (to_us > CLOCK_US_PER_DAY)
-		to_us = CLOCK_US_PER_DAY;
+	if (to_us > begin_us + CLOCK_US_PER_DAY)
+		to_us = begin_us + CLOCK_US_PER_DAY;
 	buf_add_text(sql, "SELECT account, count(), sum(first)");
 	for (size_t i = 0; i < count; i++)
 		buf_addf(sql, ", sum(n_%.*s)", STR_ARGS(product->columns[amounts[i]].name));
@@ -259,8 +259,7 @@ static void write_query(struct buf *sql, const struct takeover_compare *compare,
 	cluster_write_table(sql, compare->cluster, product);
 	/* Whether the newest row is dead is looked at after FINAL (cluster_aggregate.c). */
 	buf_addf(sql, " FINAL WHERE day = toDate(%d) AND time >= %lld AND time < %lld AND dead = 0 AND account >= %llu",
-	         compare->day, (long long)(begin_us + compare->from_us), (long long)(begin_us + to_us),
-	         (unsigned long long)span[0].account);
+	         compare->day, (long long)from_us, (long long)to_us, (unsigned long long)span[0].account);
 	if ((compare->span_at + 1) * sizeof(*span) < compare->spans.len)
 		buf_addf(sql, " AND account < %llu", (unsigned long long)span[1].account);
 	buf_add_text(sql, " GROUP BY account SETTINGS optimize_move_to_prewhere = 0 FORMAT RowBinary");

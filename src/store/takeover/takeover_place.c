@@ -61,7 +61,7 @@ int takeover_place_load(struct meta *meta, struct takeover_place *place, struct 
 /* Only whole blocks count. Of the one that is being read, the block before is not known any more: a new one is. */
 static void write_key(char *out, const struct takeover_at *at)
 {
-	strcpy(out, "-");
+	memcpy(out, "-", sizeof("-"));
 	if (at->stage != TAKEOVER_BLOCKS || at->key_len != sizeof(at->key))
 		return;
 	struct takeover_at done = *at;
