@@ -239,6 +239,15 @@ struct curl_loop *curl_loop_new(struct event_base *base, curl_loop_fn ended, str
 	return loop;
 }
 
+bool curl_list_add(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *longer = line ? curl_slist_append(*list, line) : NULL;
+
+	if (longer)
+		*list = longer;
+	return longer != NULL;
+}
+
 void curl_loop_free(struct curl_loop *loop)
 {
 	if (!loop)

@@ -14,6 +14,7 @@
 
 #include <curl/curl.h>
 #include <event2/event.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 
@@ -34,6 +35,10 @@ void curl_loop_remove(struct curl_loop *loop, CURL *easy);
 
 /* How certificates are checked: by the system's authorities and those of a file, "" for none. TLS 1.2 at least. */
 void curl_loop_set_trust(CURL *easy, const char *ca_file);
+
+/* Appends a copy of a line, such as a field of a head. False where there is no memory, or `line` is NULL as there was none for
+ * it; the list is as before then. */
+MUST_CHECK bool curl_list_add(struct curl_slist **list, const char *line);
 
 /* At most so many connections are kept open for later transfers. */
 void curl_loop_keep(struct curl_loop *loop, long connections);

@@ -51,12 +51,10 @@ static bool add_line(struct curl_slist **list, const char *format, ...)
 	va_start(args, format);
 	int len = vasprintf(&line, format, args);
 	va_end(args);
-	struct curl_slist *longer = len >= 0 ? curl_slist_append(*list, line) : NULL;
+	bool added = len >= 0 && curl_list_add(list, line);
 	if (len >= 0)
 		free(line);
-	if (longer)
-		*list = longer;
-	return longer != NULL;
+	return added;
 }
 
 /* --- the job --- */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/curl_loop.h"
 #include "base/log.h"
 #include "callback/callbacks_private.h"
 #include "callback/multipart.h"
@@ -120,10 +121,7 @@ static bool add_header(struct curl_slist **headers, const char *format, ...)
 	va_start(args, format);
 	int len = vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	struct curl_slist *longer = len > 0 && (size_t)len < sizeof(line) ? curl_slist_append(*headers, line) : NULL;
-	if (longer)
-		*headers = longer;
-	return longer != NULL;
+	return curl_list_add(headers, len > 0 && (size_t)len < sizeof(line) ? line : NULL);
 }
 
 /* Those of a file. */

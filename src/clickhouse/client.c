@@ -199,11 +199,7 @@ static struct str body_of(const struct clickhouse_query *query)
 
 static bool add_header(struct clickhouse_query *query, const char *header)
 {
-	struct curl_slist *longer = header ? curl_slist_append(query->headers, header) : query->headers;
-
-	if (longer)
-		query->headers = longer;
-	return longer != NULL || !header;
+	return !header || curl_list_add(&query->headers, header);
 }
 
 static bool add_headers(struct clickhouse_query *query)

@@ -2,6 +2,8 @@
 /*
  * forwarder.c: where requests go. See forward.h; handing_on.c has a request's way there and back.
  */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +92,42 @@ void forward_set_target(const struct forwarder *forwarder, CURL *easy, struct cu
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEPT_SECONDS);
 	curl_loop_set_trust(easy, forwarder->options.ca_file);
+}
+
+bool forward_add_seal(const struct forwarder *forwarder, struct str method, const char *path,
+                      struct curl_slist **fields)
+{
+	struct buf line = { 0 };
+	struct error err;
+
+	buf_add_text(&line, HTTP_RELAYED_FIELD ": ");
+	bool added = http_seal_own_request(method, str_from(path), forwarder->options.key, &line, &err) == 0 &&
+	             curl_list_add(fields, buf_cstr(&line));
+	buf_free(&line);
+	return added;
+}
+
+/* A host that is gone, or cut off, does not answer to what was sent, nor to being asked whether it is there. The mere end of a
+ * connection could be of a client that still reads, so it is reset. */
+static int on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	const int *silence_ms = arg;
+
+	(void)purpose;
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	/* only advice: without it, the kernel's own patience counts */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, silence_ms, sizeof(*silence_ms));
+	return CURL_SOCKOPT_OK;
+}
+
+void forward_notice_silence(CURL *easy, const int *silence_ms, long ask_seconds)
+{
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, ask_seconds);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, ask_seconds);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, silence_ms);
 }
 
 void forwarder_end_all(struct forwarder *forwarder)

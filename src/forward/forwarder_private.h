@@ -62,6 +62,14 @@ struct forwarder {
 /* What transfers to the target have in common. */
 void forward_set_target(const struct forwarder *forwarder, CURL *easy, struct curl_slist *connect_to);
 
+/* Adds the field by which the other one knows that this front end asks by itself. False where there is no memory. */
+MUST_CHECK bool forward_add_seal(const struct forwarder *forwarder, struct str method, const char *path,
+                                 struct curl_slist **fields);
+
+/* The other one is taken for gone after so long without a word of its kernel, which is asked each so many seconds; and it hears
+ * at once that nobody waits any more. `silence_ms` lives as long as the transfer. */
+void forward_notice_silence(CURL *easy, const int *silence_ms, long ask_seconds);
+
 /* handing_on.c: a transfer has ended; `arg` is the forward. */
 void forward_ended(void *arg, CURL *easy, CURLcode code);
 void forward_fail(struct forward *forward, const char *why);

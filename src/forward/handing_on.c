@@ -8,8 +8,6 @@
  * Whoever is faster is stopped: the client by http_request_hold_body, libcurl by its pauses, which end when there is more to
  * send, or room again. libcurl may not be told to end a transfer within its own calls; `end` does it from the loop.
  */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +15,7 @@
 #include "base/log.h"
 #include "forward/forwarder_private.h"
 
-#define SILENCE_MS \
-	60000 /* of the other one's kernel, or of a body that it takes nothing of: then it is taken for gone */
+#define SILENCE_MS 60000
 #define SILENCE_ASK_SECONDS 3L
 
 /* --- its life --- */
@@ -227,15 +224,6 @@ static size_t on_answer(char *data, size_t size, size_t count, void *arg)
 
 /* --- the beginning --- */
 
-static bool add_header(struct forward *forward, const char *line)
-{
-	struct curl_slist *longer = line ? curl_slist_append(forward->headers, line) : NULL;
-
-	if (longer)
-		forward->headers = longer;
-	return longer != NULL;
-}
-
 /* What the body is sent with says libcurl. */
 static bool is_written_by_libcurl(struct str name)
 {
@@ -256,12 +244,13 @@ static bool add_fields(struct forward *forward, struct buf *line)
 		buf_add_str(line, name);
 		buf_add_text(line, value.len > 0 ? ": " : ";");
 		buf_add_str(line, value);
-		if (!add_header(forward, buf_cstr(line)))
+		if (!curl_list_add(&forward->headers, buf_cstr(line)))
 			return false;
 	}
-	return (has_accept || add_header(forward, "Accept:")) && add_header(forward, "Expect:") &&
+	return (has_accept || curl_list_add(&forward->headers, "Accept:")) &&
+	       curl_list_add(&forward->headers, "Expect:") &&
 	       (forward->has_body || !str_is(http_request_method(forward->request), "POST") ||
-	        add_header(forward, "Content-Length: 0"));
+	        curl_list_add(&forward->headers, "Content-Length: 0"));
 }
 
 static bool add_headers(struct forward *forward)
@@ -273,25 +262,9 @@ static bool add_headers(struct forward *forward)
 	buf_clear(&line);
 	buf_add_text(&line, HTTP_RELAYED_FIELD ": ");
 	done = done && http_request_seal_client(forward->request, forward->forwarder->options.key, &line, &err) == 0 &&
-	       add_header(forward, buf_cstr(&line));
+	       curl_list_add(&forward->headers, buf_cstr(&line));
 	buf_free(&line);
 	return done;
-}
-
-/* A host that is gone, or cut off, does not answer to what was sent, nor to being asked whether it is there. The same is
- * counted while the other one takes nothing of a body, so it is longer than it can be held up and still hold the catalog.
- * And it is to hear at once that nobody waits any more: the mere end of a connection could be of a client that still reads. */
-static int on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
-{
-	static const int silence_ms = SILENCE_MS;
-	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-
-	(void)arg;
-	(void)purpose;
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	/* only advice: without it, the kernel's own patience counts */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms, sizeof(silence_ms));
-	return CURL_SOCKOPT_OK;
 }
 
 /* libcurl sends a request again when a kept connection ends without a byte of an answer, unless part of a body has gone out.
@@ -324,6 +297,8 @@ static void set_method(const struct forward *forward, const char *method)
 
 static int set_up(struct forward *forward, struct buf *method, struct buf *target)
 {
+	/* Of a body that the other one takes nothing of, too: longer than it can be held up and still hold the catalog. */
+	static const int silence_ms = SILENCE_MS;
 	CURL *easy = forward->easy;
 
 	forward->connect_to = curl_slist_append(NULL, forward->forwarder->target.connect_to);
@@ -333,10 +308,7 @@ static int set_up(struct forward *forward, struct buf *method, struct buf *targe
 	set_method(forward, method->data);
 	curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, target->data);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, forward->headers);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, SILENCE_ASK_SECONDS);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, SILENCE_ASK_SECONDS);
-	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+	forward_notice_silence(easy, &silence_ms, SILENCE_ASK_SECONDS);
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_wanted);
 	curl_easy_setopt(easy, CURLOPT_READDATA, forward);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head_line);

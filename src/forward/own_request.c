@@ -2,13 +2,12 @@
 /*
  * own_request.c: what a front end itself asks of the one that holds the catalog. See forwarder_post in forward.h.
  */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 
 #include "forward/forwarder_private.h"
 
-#define SILENCE_MS 5000 /* of the other one's kernel: then it is taken for gone */
+#define SILENCE_MS 5000
+#define SILENCE_ASK_SECONDS 1L
 
 struct forward_own {
 	LIST_ENTRY(forward_own) link;
@@ -86,44 +85,17 @@ static size_t on_answer(char *data, size_t size, size_t count, void *arg)
 	return size * count;
 }
 
-/* Who waits is to know soon that the other one is gone; and that one, that nobody waits any more. */
-static int on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
-{
-	static const int silence_ms = SILENCE_MS;
-	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-
-	(void)arg;
-	(void)purpose;
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms, sizeof(silence_ms)); /* only advice */
-	return CURL_SOCKOPT_OK;
-}
-
-static bool add_header(struct forward_own *own, const char *line)
-{
-	struct curl_slist *longer = line ? curl_slist_append(own->headers, line) : NULL;
-
-	if (longer)
-		own->headers = longer;
-	return longer != NULL;
-}
-
 static int set_up(struct forward_own *own, const char *path)
 {
+	/* Who waits is to know soon that the other one is gone; and that one, that nobody waits any more. */
+	static const int silence_ms = SILENCE_MS;
 	const struct forwarder *forwarder = own->forwarder;
-	struct buf line = { 0 };
-	struct error err;
 
 	own->easy = curl_easy_init();
-	own->connect_to = curl_slist_append(NULL, forwarder->target.connect_to);
-	buf_add_text(&line, HTTP_RELAYED_FIELD ": ");
-	bool done =
-		own->easy && own->connect_to &&
-		http_seal_own_request(STR_LITERAL("POST"), str_from(path), forwarder->options.key, &line, &err) == 0 &&
-		add_header(own, buf_cstr(&line)) && add_header(own, "Content-Type: application/octet-stream") &&
-		add_header(own, "Expect:");
-	buf_free(&line);
-	if (!done)
+	if (!own->easy || !curl_list_add(&own->connect_to, forwarder->target.connect_to) ||
+	    !forward_add_seal(forwarder, STR_LITERAL("POST"), path, &own->headers) ||
+	    !curl_list_add(&own->headers, "Content-Type: application/octet-stream") ||
+	    !curl_list_add(&own->headers, "Expect:"))
 		return -1;
 	forward_set_target(forwarder, own->easy, own->connect_to);
 	curl_easy_setopt(own->easy, CURLOPT_REQUEST_TARGET, path);
@@ -131,10 +103,7 @@ static int set_up(struct forward_own *own, const char *path)
 	curl_easy_setopt(own->easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(own->easy, CURLOPT_POSTFIELDS, own->body.len > 0 ? own->body.data : "");
 	curl_easy_setopt(own->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)own->body.len);
-	curl_easy_setopt(own->easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(own->easy, CURLOPT_TCP_KEEPIDLE, 1L);
-	curl_easy_setopt(own->easy, CURLOPT_TCP_KEEPINTVL, 1L);
-	curl_easy_setopt(own->easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+	forward_notice_silence(own->easy, &silence_ms, SILENCE_ASK_SECONDS);
 	curl_easy_setopt(own->easy, CURLOPT_WRITEFUNCTION, on_answer);
 	curl_easy_setopt(own->easy, CURLOPT_WRITEDATA, own);
 	curl_easy_setopt(own->easy, CURLOPT_ERRORBUFFER, own->problem);

@@ -115,21 +115,6 @@ static size_t on_answer(char *data, size_t size, size_t count, void *arg)
 	return size * count;
 }
 
-static struct curl_slist *sealed_field(const struct forwarder *forwarder)
-{
-	struct curl_slist *fields = NULL;
-	struct buf line = { 0 };
-	struct error err;
-
-	buf_add_text(&line, HTTP_RELAYED_FIELD ": ");
-	if (http_seal_own_request(STR_LITERAL("GET"), STR_LITERAL(LOOK_PATH), forwarder->options.key, &line, &err) ==
-	            0 &&
-	    buf_cstr(&line))
-		fields = curl_slist_append(NULL, line.data);
-	buf_free(&line);
-	return fields;
-}
-
 void forward_look_now(struct forwarder *forwarder)
 {
 	struct timeval every = clock_timeval(LOOK_EVERY_US);
@@ -142,10 +127,10 @@ void forward_look_now(struct forwarder *forwarder)
 	/* it was added before and is not freed, so that this finds its memory */
 	event_add(forwarder->look_again, &every);
 	forwarder->look = curl_easy_init();
-	forwarder->look_to = curl_slist_append(NULL, forwarder->target.connect_to);
-	forwarder->look_fields = sealed_field(forwarder);
 	forwarder->look_problem[0] = '\0';
-	if (forwarder->look && forwarder->look_to && forwarder->look_fields) {
+	bool done = forwarder->look && curl_list_add(&forwarder->look_to, forwarder->target.connect_to) &&
+	            forward_add_seal(forwarder, STR_LITERAL("GET"), LOOK_PATH, &forwarder->look_fields);
+	if (done) {
 		forward_set_target(forwarder, forwarder->look, forwarder->look_to);
 		curl_easy_setopt(forwarder->look, CURLOPT_REQUEST_TARGET, LOOK_PATH);
 		curl_easy_setopt(forwarder->look, CURLOPT_TIMEOUT_MS, LOOK_MS);
@@ -156,8 +141,7 @@ void forward_look_now(struct forwarder *forwarder)
 		curl_easy_setopt(forwarder->look, CURLOPT_PRIVATE, forwarder);
 	}
 	/* Without memory it is looked at again in a second. */
-	if (!forwarder->look || !forwarder->look_to || !forwarder->look_fields ||
-	    curl_loop_add(forwarder->looks, forwarder->look) != 0)
+	if (!done || curl_loop_add(forwarder->looks, forwarder->look) != 0)
 		free_look(forwarder);
 }
 
