@@ -17,6 +17,17 @@
 
 #define QUORUM_TIMEOUT_MS 5000
 
+bool cluster_take_day(int32_t *days, size_t *count, size_t max, int32_t day)
+{
+	for (size_t i = *count; i > 0; i--)
+		if (days[i - 1] == day)
+			return true;
+	if (*count == max)
+		return false;
+	days[(*count)++] = day;
+	return true;
+}
+
 void cluster_chunk_free(struct cluster *cluster, struct cluster_chunk *chunk)
 {
 	TAILQ_REMOVE(&cluster->chunks, chunk, link);
@@ -122,15 +133,9 @@ static struct clickhouse_query *insert(struct cluster *cluster, const struct clu
 	struct buf sql = { 0 }, settings = { 0 };
 	struct clickhouse_query *query = NULL;
 
-	buf_add_text(&sql, "INSERT INTO ");
-	cluster_write_table(&sql, cluster, chunk->product);
-	buf_add_text(&sql, " (");
-	schema_write_columns(&sql, chunk->product);
-	buf_add_text(&sql, ") FORMAT RowBinary");
-	if (cluster->quorum > 1)
-		buf_addf(&settings, "insert_quorum=%zu&insert_quorum_timeout=%d%s", cluster->quorum, QUORUM_TIMEOUT_MS,
-		         cluster->servers[chunk->shard].has_parallel_quorum ? "&insert_quorum_parallel=0" : "");
-	if (cluster->quorum <= 1 || buf_cstr(&settings))
+	cluster_write_insert(&sql, cluster, chunk->product);
+	cluster_write_quorum(&settings, cluster, chunk->shard, QUORUM_TIMEOUT_MS);
+	if (buf_cstr(&settings))
 		query = start(cluster, chunk, &sql, true, settings.data, err);
 	else
 		error_set(err, ERROR_NOMEM, "an insert into the cluster: out of memory");

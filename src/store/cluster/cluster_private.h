@@ -155,6 +155,10 @@ struct cluster_chunk {
 };
 TAILQ_HEAD(cluster_chunks, cluster_chunk);
 
+/* Is the day among the `count` ones of an insert? It is added if there are fewer than `max`; a server takes rows of so many
+ * partitions at once. */
+bool cluster_take_day(int32_t *days, size_t *count, size_t max, int32_t day);
+
 /* In `meta`: this data directory has given numbers to the rows of the cluster; and its days, if it has any, are beside a
  * cluster. */
 #define CLUSTER_NUMBERS_ARE_OURS "cluster_numbers"

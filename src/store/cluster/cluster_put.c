@@ -151,15 +151,9 @@ static struct cluster_chunk *find_chunk(struct cluster *cluster, const struct ca
 		if (chunk->product == product && chunk->shard == shard)
 			break;
 	}
-	if (chunk && chunk->count < CLUSTER_CHUNK_ROWS && chunk->rows.len < CLUSTER_CHUNK_BYTES) {
-		for (size_t i = 0; i < chunk->days_count; i++)
-			if (chunk->days[i] == day)
-				return chunk;
-		if (chunk->days_count < CLUSTER_CHUNK_DAYS) {
-			chunk->days[chunk->days_count++] = day;
-			return chunk;
-		}
-	}
+	if (chunk && chunk->count < CLUSTER_CHUNK_ROWS && chunk->rows.len < CLUSTER_CHUNK_BYTES &&
+	    cluster_take_day(chunk->days, &chunk->days_count, CLUSTER_CHUNK_DAYS, day))
+		return chunk;
 	chunk = calloc(1, sizeof(*chunk));
 	if (!chunk)
 		return NULL;

@@ -12,6 +12,24 @@ void cluster_write_table(struct buf *out, const struct cluster *cluster, const s
 	schema_write_table_name(out, product);
 }
 
+void cluster_write_insert(struct buf *sql, const struct cluster *cluster, const struct catalog_product *product)
+{
+	buf_add_text(sql, "INSERT INTO ");
+	cluster_write_table(sql, cluster, product);
+	buf_add_text(sql, " (");
+	schema_write_columns(sql, product);
+	buf_add_text(sql, ") FORMAT RowBinary");
+}
+
+void cluster_write_quorum(struct buf *settings, const struct cluster *cluster, size_t shard, int timeout_ms)
+{
+	if (cluster->quorum <= 1)
+		return;
+	buf_addf(settings, "%sinsert_quorum=%zu&insert_quorum_timeout=%d%s", settings->len > 0 ? "&" : "",
+	         cluster->quorum, timeout_ms,
+	         cluster->servers[shard].has_parallel_quorum ? "&insert_quorum_parallel=0" : "");
+}
+
 void cluster_limit_days(struct scan_query *query)
 {
 	int64_t end_us = (CLUSTER_DAY_MAX + 1) * CLOCK_US_PER_DAY;

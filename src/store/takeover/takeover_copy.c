@@ -34,25 +34,14 @@ static void chunk_free(struct takeover_chunks *chunks, struct takeover_chunk *ch
 
 /* --- filling --- */
 
-/* Is the day among those of the chunk, or is there room for it? A server takes rows of so many partitions at once. */
-static bool takes_day(struct takeover_chunk *chunk, int32_t day)
-{
-	for (size_t i = chunk->days_count; i > 0; i--)
-		if (chunk->days[i - 1] == day)
-			return true;
-	if (chunk->days_count == LOT_DAYS)
-		return false;
-	chunk->days[chunk->days_count++] = day;
-	return true;
-}
-
 static struct takeover_chunk *get_chunk(struct takeover_copy *copy, const struct catalog_product *product, size_t shard,
                                         int32_t day)
 {
 	struct takeover_chunk *chunk;
 
 	TAILQ_FOREACH(chunk, &copy->filling, link)
-		if (chunk->product == product && chunk->shard == shard && takes_day(chunk, day))
+		if (chunk->product == product && chunk->shard == shard &&
+		    cluster_take_day(chunk->days, &chunk->days_count, LOT_DAYS, day))
 			return chunk;
 	chunk = calloc(1, sizeof(*chunk));
 	if (!chunk)
@@ -120,14 +109,6 @@ static void on_inserted(void *arg, struct buf *answer, const struct error *err)
 	copy->ended(copy->arg);
 }
 
-static void write_settings(struct buf *settings, const struct cluster *cluster, size_t shard)
-{
-	buf_add_text(settings, "insert_deduplicate=0");
-	if (cluster->quorum > 1)
-		buf_addf(settings, "&insert_quorum=%zu&insert_quorum_timeout=%d%s", cluster->quorum, QUORUM_TIMEOUT_MS,
-		         cluster->servers[shard].has_parallel_quorum ? "&insert_quorum_parallel=0" : "");
-}
-
 int takeover_copy_go_on(struct takeover_copy *copy, struct error *err)
 {
 	struct takeover_chunk *chunk = TAILQ_FIRST(&copy->sending);
@@ -136,12 +117,9 @@ int takeover_copy_go_on(struct takeover_copy *copy, struct error *err)
 
 	if (copy->insert || !chunk)
 		return 0;
-	buf_add_text(&sql, "INSERT INTO ");
-	cluster_write_table(&sql, cluster, chunk->product);
-	buf_add_text(&sql, " (");
-	schema_write_columns(&sql, chunk->product);
-	buf_add_text(&sql, ") FORMAT RowBinary");
-	write_settings(&settings, cluster, chunk->shard);
+	cluster_write_insert(&sql, cluster, chunk->product);
+	buf_add_text(&settings, "insert_deduplicate=0");
+	cluster_write_quorum(&settings, cluster, chunk->shard, QUORUM_TIMEOUT_MS);
 	const struct clickhouse_request request = { .shard = chunk->shard,
 		                                    .sql = buf_str(&sql),
 		                                    .body = buf_str(&chunk->rows),
