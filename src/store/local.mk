@@ -44,6 +44,7 @@ libcdrd_a_SOURCES += \
 	src/store/takeover/takeover_walk.c \
 	src/store/cluster.h \
 	src/store/cluster/cluster_aggregate.c \
+	src/store/cluster/cluster_apply.c \
 	src/store/cluster/cluster_changes.c \
 	src/store/cluster/cluster_chunk.c src/store/cluster/cluster_chunk.h \
 	src/store/cluster/cluster_commit.c \
@@ -51,7 +52,9 @@ libcdrd_a_SOURCES += \
 	src/store/cluster/cluster_erase.c src/store/cluster/cluster_erase.h src/store/cluster/cluster_eraser.h \
 	src/store/cluster/cluster_find.c \
 	src/store/cluster/cluster_give.c \
+	src/store/cluster/cluster_known.c src/store/cluster/cluster_known.h \
 	src/store/cluster/cluster_lent.c \
+	src/store/cluster/cluster_lookup.c \
 	src/store/cluster/cluster_migrate.c \
 	src/store/cluster/cluster_numbers.c \
 	src/store/cluster/cluster_private.h \

@@ -368,14 +368,23 @@ static inline uint64_t cluster_commits_to_come(const struct cluster *cluster)
 	return cluster->commits + (cluster->commit_done ? 2 : 1);
 }
 
+/* Forgets everything that is not inserted; puts end with the error. */
+void cluster_drop(struct cluster *cluster, const struct error *err);
+
+/* --- cluster_lookup.c --- */
+
 /* Begins to look up what is gathered, or a part of it, for the commit under way. */
 void cluster_look_up(struct cluster *cluster);
+void cluster_forget_lookups(struct cluster *cluster);
 
 /* Called when everything gathered has been looked up, or with why not. */
 void cluster_looked_up(struct cluster *cluster, const struct error *err);
 
-/* Forgets everything that is not inserted; puts end with the error. */
-void cluster_drop(struct cluster *cluster, const struct error *err);
+/* --- cluster_apply.c and cluster_known.c --- */
+
+/* Adds the rows of a put to chunks, after what is stored of its record has been looked up. */
+MUST_CHECK int cluster_apply(struct cluster *cluster, const struct cluster_put *put, enum store_put_result *result,
+                             struct error *err);
 void cluster_forget_known(struct cluster *cluster);
 
 /* --- cluster_commit.c --- */

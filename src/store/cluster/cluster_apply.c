@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cluster_apply.c: makes of a record that was put, and of what is known of it, the rows that are to be inserted.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/cluster/cluster_known.h"
+#include "store/versions.h"
+
+/* --- rows --- */
+
+static struct cluster_chunk *find_chunk(struct cluster *cluster, const struct catalog_product *product, size_t shard,
+                                        int32_t day)
+{
+	struct cluster_chunk *chunk;
+
+	/* the last one of the table, if it has room */
+	TAILQ_FOREACH_REVERSE(chunk, &cluster->chunks, cluster_chunks, link)
+	{
+		if (chunk->product == product && chunk->shard == shard)
+			break;
+	}
+	if (chunk && chunk->count < CLUSTER_CHUNK_ROWS && chunk->rows.len < CLUSTER_CHUNK_BYTES &&
+	    cluster_take_day(chunk->days, &chunk->days_count, CLUSTER_CHUNK_DAYS, day))
+		return chunk;
+	chunk = calloc(1, sizeof(*chunk));
+	if (!chunk)
+		return NULL;
+	chunk->product = product;
+	chunk->shard = shard;
+	chunk->days[chunk->days_count++] = day;
+	TAILQ_INSERT_TAIL(&cluster->chunks, chunk, link);
+	return chunk;
+}
+
+struct place {
+	int64_t time_us;
+	enum catalog_direction direction;
+	bool is_dead;
+	uint64_t version, first;
+	struct str past;
+};
+
+static struct cluster_chunk *add_row(struct cluster *cluster, const struct cluster_put *put,
+                                     const struct record *record, const struct place *place,
+                                     const struct cluster_chunk *before, struct error *err)
+{
+	int32_t day = clock_day_of(place->time_us);
+	struct cluster_chunk *chunk = find_chunk(cluster, put->product, cluster_shard(cluster, &put->account), day);
+	const struct cluster_row row = {
+		.account = cluster_account(&put->account),
+		.direction = (uint8_t)place->direction,
+		.day = day,
+		.time_us = place->time_us,
+		.id = record_value(record, put->product->id_column),
+		.version = place->version,
+		.is_dead = place->is_dead,
+		.first = place->first,
+		.past = place->past,
+	};
+	size_t len = chunk ? chunk->rows.len : 0;
+
+	if (chunk)
+		cluster_row_write(&chunk->rows, record, &row, &cluster->scratch);
+	if (!chunk || chunk->rows.failed) {
+		error_set(err, ERROR_NOMEM, "rows for the cluster: out of memory");
+		return NULL;
+	}
+	cluster->chunk_bytes += chunk->rows.len - len;
+	chunk->keys += chunk != before;
+	if (chunk->count++ == 0)
+		chunk->first_version = place->version;
+	chunk->last_version = place->version;
+	return chunk;
+}
+
+/* The number by which a new place counts as having been there from is another one than the row's, as the row may have to hide
+ * one that is not known of. */
+static void take_numbers(struct cluster *cluster, struct place *place)
+{
+	place->first = cluster_next_number(cluster);
+	place->version = cluster_next_number(cluster);
+}
+
+/* Marks the place that the record is at as left, which is known from then on. */
+static int leave(struct cluster *cluster, const struct cluster_put *put, struct cluster_known *known,
+                 const struct record *record, struct error *err)
+{
+	const struct place old = { known->time_us, known->direction,     true, cluster_next_number(cluster),
+		                   known->first,   buf_str(&known->past) };
+	struct cluster_known *left;
+	struct cluster_chunk *chunk = add_row(cluster, put, record, &old, known->chunk, err);
+
+	if (!chunk)
+		return -1;
+	left = cluster_known_add(cluster, put->product, &put->account, put->hash);
+	if (!left)
+		return error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
+	left->has_left = true;
+	left->chunk = chunk;
+	left->time_us = old.time_us;
+	left->direction = old.direction;
+	left->first = old.first;
+	left->version = old.version;
+	buf_move(&left->past, &known->past);
+	known->chunk = NULL;
+	return cluster_known_keep(cluster, left, record, err);
+}
+
+/* What is known of the place becomes the record's again: a snapshot of before may have it there. */
+static int come_back(struct cluster_known *known, struct cluster_known *left, struct error *err)
+{
+	uint64_t numbers[] = { htole64(left->first), htole64(left->version) };
+
+	buf_move(&known->past, &left->past);
+	if (left->first < left->version)
+		buf_add(&known->past, numbers, sizeof(numbers));
+	if (known->past.len > CLUSTER_PAST_NUMBERS * sizeof(numbers[0]))
+		buf_drain(&known->past, sizeof(numbers));
+	known->chunk = left->chunk;
+	left->hash = ~left->hash; /* it is found no more */
+	return known->past.failed ? error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory") :
+	                            0;
+}
+
+/* Where a known record goes, or a new one comes. */
+static int go(struct cluster *cluster, const struct cluster_put *put, struct cluster_known **known,
+              const struct record *record, struct place *place, struct error *err)
+{
+	struct cluster_known *left = cluster_known_left(cluster, put, record, place->time_us, place->direction);
+
+	if (*known && leave(cluster, put, *known, record, err) != 0)
+		return -1;
+	if (!*known)
+		*known = cluster_known_add(cluster, put->product, &put->account, put->hash);
+	if (!*known)
+		return error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
+	if (left && come_back(*known, left, err) != 0)
+		return -1;
+	take_numbers(cluster, place);
+	return 0;
+}
+
+/* Makes `record` what is known. */
+static int change(struct cluster *cluster, const struct cluster_put *put, struct cluster_known *known,
+                  const struct record *record, int64_t time_us, struct error *err)
+{
+	struct place place = { .time_us = time_us, .direction = record_partition(record) };
+
+	if (known && known->time_us == time_us && known->direction == place.direction) {
+		place.first = known->first;
+		place.version = cluster_next_number(cluster);
+	} else if (go(cluster, put, &known, record, &place, err) != 0) {
+		return -1;
+	}
+	place.past = buf_str(&known->past);
+	known->chunk = add_row(cluster, put, record, &place, known->chunk, err);
+	if (!known->chunk)
+		return -1;
+	known->time_us = time_us;
+	known->direction = place.direction;
+	known->first = place.first;
+	known->version = place.version;
+	const struct partition partition = { put->account, put->product->number, (uint8_t)place.direction };
+
+	cluster_note_change(cluster, &partition, place.version);
+	cluster->uncommitted++;
+	return cluster_known_keep(cluster, known, record, err);
+}
+
+static int meet(struct cluster *cluster, const struct cluster_put *put, struct cluster_known *known,
+                const struct record *came, enum store_put_result *result, struct error *err)
+{
+	bool merges = put->has_versions && (put->versions.merge || put->versions.updates);
+	struct buf copy = { 0 };
+	struct record old, merged = *came;
+	bool writes = true;
+	uint64_t seq;
+	int status = 0;
+
+	/* what is known may be freed while the record is written */
+	buf_add(&copy, known->row, known->len);
+	if (copy.failed || record_unpack(&old, known->product, buf_str(&copy), &seq, err) != 0) {
+		buf_free(&copy);
+		return error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
+	}
+	bool outdated = put->has_versions && versions_is_older(came, &old, put->versions.column);
+	*result = outdated ? STORE_OUTDATED : STORE_UPDATED;
+	if (merges ? versions_adds_nothing(came, &old) : record_equal(&old, came)) {
+		*result = STORE_DUPLICATE;
+		writes = false;
+	} else if (!outdated || (merges && versions_fill(&merged, came, &old))) {
+		bool keeps_time = outdated || (put->has_versions && put->versions.updates);
+
+		if (merges && !outdated)
+			versions_merge(&merged, came, &old);
+		if (keeps_time)
+			merged.values[put->product->time_column] = old.values[put->product->time_column];
+		merged.account_number = came->account_number;
+		status = change(cluster, put, known, &merged, keeps_time ? known->time_us : put->time_us, err);
+	} else {
+		writes = false;
+	}
+	/* What nobody was told of is put now, as the feed has not had it. */
+	if (!writes && !known->chunk && cluster_is_doubtful(cluster, known->version))
+		status = change(cluster, put, known, &old, known->time_us, err);
+	buf_free(&copy);
+	return status;
+}
+
+/* The record as it is known, without the number. */
+static int erase_known(struct cluster *cluster, const struct cluster_put *put, const struct record *record,
+                       enum store_put_result *result, struct error *err)
+{
+	struct cluster_known *known = cluster_known_in_day(cluster, put, record, clock_day_of(put->time_us));
+	struct buf copy = { 0 };
+	struct record erased;
+	uint64_t seq;
+	int status = 0;
+
+	*result = STORE_DUPLICATE;
+	if (!put->eraser || !known)
+		return 0;
+	/* what is known may be freed while the record is written */
+	buf_add(&copy, known->row, known->len);
+	if (copy.failed)
+		status = error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
+	else
+		status = record_unpack(&erased, known->product, buf_str(&copy), &seq, err);
+	if (status == 0 && put->eraser->change(put->eraser->arg, &erased, true)) {
+		*result = STORE_UPDATED;
+		record_set_account_key(&erased, &put->account);
+		status = change(cluster, put, known, &erased, known->time_us, err);
+	}
+	buf_free(&copy);
+	return status;
+}
+
+/* Older versions would stand at the place if the one that says that the record has left it were just deleted. It counts as
+ * having been there from this change on: no snapshot, of before or after it, shows it there. */
+static int erase_left(struct cluster *cluster, const struct cluster_put *put, struct record *record,
+                      enum store_put_result *result, struct error *err)
+{
+	const struct cluster_known *known = cluster_known_in_day(cluster, put, record, clock_day_of(put->time_us));
+	struct place place = { .time_us = put->time_us, .direction = put->direction, .is_dead = true };
+
+	*result = STORE_DUPLICATE;
+	if (!put->eraser || (known && known->time_us == put->time_us && known->direction == put->direction) ||
+	    !put->eraser->change(put->eraser->arg, record, false))
+		return 0;
+	*result = STORE_UPDATED;
+	place.first = place.version = cluster_next_number(cluster);
+	cluster->uncommitted++;
+	return add_row(cluster, put, record, &place, NULL, err) ? 0 : -1;
+}
+
+int cluster_apply(struct cluster *cluster, const struct cluster_put *put, enum store_put_result *result,
+                  struct error *err)
+{
+	struct record record;
+	uint64_t seq;
+
+	if (record_unpack(&record, put->product, (struct str){ put->row, put->len }, &seq, err) != 0)
+		return -1;
+	record_set_account_key(&record, &put->account);
+	if (put->was_left)
+		return erase_left(cluster, put, &record, result, err);
+	if (put->is_erasure)
+		return erase_known(cluster, put, &record, result, err);
+	struct cluster_known *known = cluster_known_find(cluster, put, &record);
+
+	*result = STORE_ACCEPTED;
+	if (known)
+		return meet(cluster, put, known, &record, result, err);
+	if (put->has_versions && put->versions.updates)
+		*result = STORE_LACKS_RECORD;
+	else if (put->product->partition_direction && record_partition(&record) == CATALOG_NO_DIRECTION)
+		*result = STORE_LACKS_DIRECTION;
+	else
+		return change(cluster, put, NULL, &record, put->time_us, err);
+	return 0;
+}
