@@ -60,6 +60,7 @@ static int take_row(struct cluster *cluster, const struct catalog_product *produ
 	known->version = row->version;
 	known->has_left = row->is_dead;
 	buf_add_str(&known->past, row->past);
+	cluster->known_bytes += known->past.len;
 	if (known->past.failed)
 		return error_set(err, ERROR_NOMEM, "a record of the cluster: out of memory");
 	return cluster_known_keep(cluster, known, &record, err);
