@@ -7,7 +7,7 @@ bench_sqlite_LDADD = -lsqlite3
 EXTRA_DIST += bench/README.md bench/run bench/lib.sh bench/samples.sh bench/cdrd.sh bench/sqlite.sh bench/postgres.sh \
 	bench/peers.sh bench/sync.sh bench/reports.sh bench/busy.sh bench/fair.sh bench/fair.py bench/store.sh bench/growth.sh bench/builds.sh \
 	bench/accounts.sh bench/mapping.sh bench/mapping.py bench/feeds.sh bench/feeds.py bench/summary.sh bench/summary.py bench/peers/summary.mjs bench/parquet.sh bench/reconcile.py bench/reconcile.sh bench/cluster.sh bench/cluster.py bench/soak.sh bench/soak.py bench/peers/parquet.mjs \
-	bench/api.py bench/reports.py bench/busy.py bench/peers/package.json bench/peers/package-lock.json \
+	bench/api.py bench/front_ends.py bench/reports.py bench/busy.py bench/peers/package.json bench/peers/package-lock.json \
 	bench/peers/.npmrc bench/peers/measure.mjs bench/peers/duckdb.mjs bench/peers/clickhouse.mjs
 CLEANFILES += bench/load bench/sqlite
 

@@ -2,7 +2,8 @@
 /*
  * fuzz_row_binary.c: rows of a cluster's tables, as a server of ClickHouse answers with them.
  *
- *	input = how, product; then rows, or for others values to make one of, a length before each
+ *	input = how, product; then rows, or for odd ways values to make one of, a length before each
+ *	how = 1 + 2 * numbers of its past, which are the values' first bytes
  *
  * What must hold: what is read of a row lies within it, reading comes to an end, and a record that was written is read as it
  * was.
@@ -79,6 +80,8 @@ static void add_answered(struct buf *out, const struct catalog_product *product,
 
 	skip_text(&rest);
 	rest = (struct str){ rest.p + AFTER_ID, rest.len - AFTER_ID };
+	size_t past = 1 + 8 * (size_t)(uint8_t)*rest.p;
+	rest = (struct str){ rest.p + past, rest.len - past };
 	buf_add(out, row.p, (size_t)(rest.p - row.p));
 	rest = (struct str){ rest.p + 8 * (size_t)product->lookup_count, rest.len - 8 * (size_t)product->lookup_count };
 	for (uint8_t i = 0; i < product->columns_count; i++)
@@ -89,10 +92,14 @@ static void add_answered(struct buf *out, const struct catalog_product *product,
 	must(!out->failed);
 }
 
-static void make_row(const struct catalog_product *product, struct str bytes)
+static void make_row(const struct catalog_product *product, struct str bytes, size_t past)
 {
 	struct cluster_row row = {
-		.account = 1, .direction = bytes.len % 2, .version = bytes.len, .id = STR_LITERAL("a")
+		.account = 1,
+		.direction = bytes.len % 2,
+		.version = bytes.len,
+		.id = STR_LITERAL("a"),
+		.past = { bytes.p, past < bytes.len / 8 ? 8 * past : bytes.len / 8 * 8 },
 	};
 	struct cluster_row again;
 	struct cluster_reader reader = { 0 };
@@ -118,6 +125,7 @@ static void make_row(const struct catalog_product *product, struct str bytes)
 	add_answered(&answered, product, buf_str(&whole));
 	struct str rest = buf_str(&answered);
 	must(cluster_row_read(&rest, &again) && rest.len == 0 && again.version == row.version);
+	must(str_equal(again.past, row.past));
 	must(cluster_row_record(&reader, &again, product, &found, &err) == 0);
 	must(record_equal(&record, &found));
 	cluster_reader_free(&reader);
@@ -136,6 +144,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] % 2 == 0)
 		read_rows(product, rest);
 	else
-		make_row(product, rest);
+		make_row(product, rest, data[0] / 2 % (CLUSTER_PAST_NUMBERS + 1));
 	return 0;
 }
