@@ -465,15 +465,8 @@ static int take_over_listening(struct daemon *d, struct error *err)
 
 static int start_store(struct daemon *d, struct error *err)
 {
-	struct store_options options = {
-		.data_dir = d->config.data_dir,
-		.day_map_bytes = (size_t)d->config.day_map_size,
-		.days_open_max = (int)d->config.days_open_max,
-		.seal_rows = (uint32_t)d->config.seal_rows,
-		.seal_age_us = d->config.seal_age,
-		.shrinking = d->shrinking,
-	};
-	struct catalog_open opening = {
+	struct opening opening = { .config = &d->config, .base = d->base, .shrinking = d->shrinking };
+	struct catalog_open catalog = {
 		.config = &d->config,
 		.base = d->base,
 		.ending = &d->ends_waiting,
@@ -482,14 +475,13 @@ static int start_store(struct daemon *d, struct error *err)
 		.arg = d,
 	};
 
-	if (catalog_open(&d->meta, &opening, err) != 0)
+	if (catalog_open(&d->meta, &catalog, err) != 0)
 		return -1;
 	if (options_use_postgresql(&d->config) &&
 	    meta_follow(d->meta, &(struct meta_following){ .every_us = FOLLOW_EVERY_US }, err) != 0)
 		return -1;
-	options.meta = d->meta;
-	if (opening_open_store(&d->store, &options, &d->config, d->base, NULL, err) != 0 ||
-	    meta_hold(d->meta, err) != 0)
+	opening.meta = d->meta;
+	if (opening_open_store(&d->store, &opening, err) != 0 || meta_hold(d->meta, err) != 0)
 		return -1;
 	d->disk = disk_new(d->base, &d->config, err);
 	if (!d->disk)

@@ -17,6 +17,7 @@
 #include "daemon/taking_in.h"
 #include "daemon/notify.h"
 #include "forward/forward.h"
+#include "limits/bucket.h"
 #include "limits/logins.h"
 #include "meta/shared_holder.h"
 
@@ -35,14 +36,11 @@ struct relay {
 	struct tasks *tasks;
 	struct audit *audit;
 	const struct meta_shared_options *catalog;
-	struct intake *intake;       /* or NULL: all is forwarded */
-	int64_t intake_again_us;     /* monotonic: it is not tried before */
-	char no_intake[REASON_SIZE]; /* why there is none; "" */
-	struct wrong {
-		int64_t since_us; /* of a second, in which */
-		unsigned count;   /* so many credentials were wrong */
-	} wrong[ADDRESSES], wrong_of_all;
-	uint64_t seed; /* of addresses' places */
+	struct intake *intake;                        /* or NULL: all is forwarded */
+	int64_t intake_again_us;                      /* monotonic: it is not tried before */
+	char no_intake[REASON_SIZE];                  /* why there is none; "" */
+	struct bucket wrong[ADDRESSES], wrong_of_all; /* credentials */
+	uint64_t seed;                                /* of addresses' places */
 	struct http_server *server;
 	struct forwarder *forwarder;
 	struct shared_holder_watch *watch;
@@ -96,22 +94,13 @@ void relay_stop_taking_in(struct relay *relay)
 	relay->intake_again_us = 0;
 }
 
-static struct wrong *wrong_of(struct relay *relay, const struct http_request *request)
+static struct bucket *wrong_of(struct relay *relay, const struct http_request *request)
 {
 	struct sockaddr_storage peer;
 
 	http_request_peer(request, &peer);
 	const struct logins_address address = logins_address_of((const struct sockaddr *)&peer);
 	return &relay->wrong[id_hash64(address.bytes, sizeof(address.bytes), relay->seed) % ADDRESSES];
-}
-
-static bool is_less(struct wrong *wrong, unsigned most)
-{
-	int64_t now_us = clock_monotonic_us();
-
-	if (now_us - wrong->since_us > CLOCK_US_PER_SECOND)
-		*wrong = (struct wrong){ .since_us = now_us };
-	return wrong->count < most;
 }
 
 /* Without a look at who sends them. */
@@ -135,13 +124,18 @@ static bool takes(struct http_request *request, const struct http_route *route, 
 		return true;
 	if (!takes_in(relay) || http_request_header(request, HTTP_RELAYED_FIELD).p)
 		return false;
-	struct wrong *wrong = wrong_of(relay, request);
-	if (!is_less(wrong, WRONG_OF_ADDRESS) || !is_less(&relay->wrong_of_all, WRONG_OF_ALL))
+	struct bucket *wrong = wrong_of(relay, request), *wrong_of_all = &relay->wrong_of_all;
+	int64_t now_us = clock_monotonic_us();
+
+	bucket_fill(wrong, WRONG_OF_ADDRESS, now_us);
+	bucket_fill(wrong_of_all, WRONG_OF_ALL, now_us);
+	if (bucket_left(wrong) == 0 || bucket_left(wrong_of_all) == 0)
 		return false;
-	bool is_right = api_is_producers(request, &relay->api);
-	wrong->count += !is_right;
-	relay->wrong_of_all.count += !is_right;
-	return is_right;
+	if (api_is_producers(request, &relay->api))
+		return true;
+	(void)bucket_take(wrong, WRONG_OF_ADDRESS, now_us);
+	(void)bucket_take(wrong_of_all, WRONG_OF_ALL, now_us);
+	return false;
 }
 
 /* --- who holds the catalog --- */

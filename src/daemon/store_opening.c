@@ -44,23 +44,32 @@ static int open_takeover(struct store *store, const struct config *config, struc
 	                                                                          -1;
 }
 
-int opening_open_store(struct store **store, struct store_options *options, const struct config *config,
-                       struct event_base *base, const struct store_numbers_source *numbers, struct error *err)
+int opening_open_store(struct store **store, const struct opening *opening, struct error *err)
 {
+	const struct config *config = opening->config;
+	struct store_options options = {
+		.data_dir = config->data_dir,
+		.day_map_bytes = (size_t)config->day_map_size,
+		.days_open_max = (int)config->days_open_max,
+		.seal_rows = (uint32_t)config->seal_rows,
+		.seal_age_us = config->seal_age,
+		.meta = opening->meta,
+		.shrinking = opening->shrinking,
+	};
 	struct store_cluster cluster;
 	char password[OPENING_PASSWORD_MAX + 1];
 	int result = 0;
 
 	if (options_use_cluster(config)) {
-		options->engine = &store_cluster_engine;
+		options.engine = &store_cluster_engine;
 		/* NOLINTNEXTLINE(autoVariables): store_open below takes what it needs. */
-		options->cluster = &cluster;
-		result = opening_read_cluster(base, config, &cluster, password, err);
-		cluster.numbers = numbers;
+		options.cluster = &cluster;
+		result = opening_read_cluster(opening->base, config, &cluster, password, err);
+		cluster.numbers = opening->numbers;
 	} else {
-		result = store_cluster_is_unused(options->meta, config->data_dir, err);
+		result = store_cluster_is_unused(options.meta, config->data_dir, err);
 	}
 	if (result == 0)
-		result = store_open(store, options, err);
-	return result == 0 && !options_use_cluster(config) ? open_takeover(*store, config, base, err) : result;
+		result = store_open(store, &options, err);
+	return result == 0 && !options_use_cluster(config) ? open_takeover(*store, config, opening->base, err) : result;
 }

@@ -20,10 +20,15 @@ MUST_CHECK int opening_read_password(const char *path, char password[OPENING_PAS
 MUST_CHECK int opening_read_cluster(struct event_base *base, const struct config *config, struct store_cluster *cluster,
                                     char password[OPENING_PASSWORD_MAX + 1], struct error *err);
 
-/* Adds to the options where records are, and opens the store. Without holding the catalog, a cluster's has its numbers from
- * elsewhere; else NULL. */
-MUST_CHECK int opening_open_store(struct store **store, struct store_options *options, const struct config *config,
-                                  struct event_base *base, const struct store_numbers_source *numbers,
-                                  struct error *err);
+struct opening {
+	const struct config *config;
+	struct event_base *base;
+	struct meta *meta;
+	struct shrinking *shrinking;
+	const struct store_numbers_source
+		*numbers; /* of a cluster, where this front end does not hold the catalog; or NULL */
+};
+
+MUST_CHECK int opening_open_store(struct store **store, const struct opening *opening, struct error *err);
 
 #endif

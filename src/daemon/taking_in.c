@@ -72,20 +72,16 @@ static int open_catalog(struct intake *intake, struct error *err)
 
 static int open_store(struct intake *intake, struct error *err)
 {
-	const struct config *config = intake->options.config;
-	struct store_options options = {
-		.data_dir = config->data_dir,
-		.day_map_bytes = (size_t)config->day_map_size,
-		.days_open_max = (int)config->days_open_max,
-		.seal_rows = (uint32_t)config->seal_rows,
-		.seal_age_us = config->seal_age,
+	const struct opening opening = {
+		.config = intake->options.config,
+		.base = intake->options.catalog->base,
 		.meta = intake->meta,
 		.shrinking = intake->shrinking,
+		.numbers = &intake->numbers,
 	};
 
 	intake->numbers = asked_numbers_of(intake->options.forwarder);
-	return opening_open_store(&intake->store, &options, config, intake->options.catalog->base, &intake->numbers,
-	                          err);
+	return opening_open_store(&intake->store, &opening, err);
 }
 
 static int open_ingest(struct intake *intake, struct error *err)
