@@ -541,17 +541,15 @@ static int finish(struct postgresql *postgresql, struct reading *reading, int64_
 	}
 }
 
-/* What is pending is answered first. */
+/* What is pending is answered first; and what whoever is told of that has sent then, as its answer comes before any other. */
 static int finish_pending(struct postgresql *postgresql, int64_t deadline_us, struct error *err)
 {
-	struct error failure;
-
-	if (!postgresql->is_pending)
-		return 0;
-	if (finish(postgresql, &postgresql->reading, deadline_us, err) != 0)
-		return -1;
-	failure = postgresql->reading.err;
-	end_pending(postgresql, failure.code != ERROR_NONE ? &failure : NULL);
+	while (postgresql->is_pending) {
+		if (finish(postgresql, &postgresql->reading, deadline_us, err) != 0)
+			return -1;
+		struct error failure = postgresql->reading.err;
+		end_pending(postgresql, failure.code != ERROR_NONE ? &failure : NULL);
+	}
 	return 0;
 }
 

@@ -885,6 +885,55 @@ START_TEST(who_follows_is_told_of_what_a_change_of_its_own_takes_in)
 }
 END_TEST
 
+/* Whoever is told of an answer may send at once, as what holds the catalog says that it is there, when it was the answer's turn. */
+struct sending {
+	struct postgresql *postgresql;
+	int more, answers;
+};
+
+static int take_answer(void *arg, const struct str *values, int count, struct error *failure)
+{
+	(void)values;
+	(void)count;
+	(void)failure;
+	((struct sending *)arg)->answers++;
+	return 0;
+}
+
+static void on_sent_ended(void *arg, const struct error *failure)
+{
+	struct sending *sending = arg;
+	const struct postgresql_statement again = { .sql = "SELECT 1", .row = take_answer, .arg = sending };
+
+	ck_assert_ptr_null(failure);
+	if (sending->more-- > 0)
+		ck_assert_int_eq(postgresql_send(sending->postgresql, &again, on_sent_ended, sending), 1);
+}
+
+START_TEST(an_exchange_has_its_own_answer_after_what_was_sent_meanwhile)
+{
+	const struct postgresql_options own = { .connection = connection,
+		                                .password = "",
+		                                .timeout_us = LONG_TIMEOUT_US };
+	struct sending sending = { .postgresql = postgresql_new(&own, &err), .more = 2 }, asked = { .more = 0 };
+	const struct postgresql_statement first = { .sql = "SELECT 1", .row = take_answer, .arg = &sending };
+	const struct postgresql_statement statements[] = { { .sql = "BEGIN" },
+		                                           { .sql = "SELECT 2", .row = take_answer, .arg = &asked },
+		                                           { .sql = "COMMIT" } };
+
+	ck_assert_ptr_nonnull(sending.postgresql);
+	ASSERT_OK(postgresql_connect(sending.postgresql, &err));
+	base = event_base_new();
+	ASSERT_OK(postgresql_watch(sending.postgresql, base, &err));
+	ck_assert_int_eq(postgresql_send(sending.postgresql, &first, on_sent_ended, &sending), 1);
+	ASSERT_OK(postgresql_exchange(sending.postgresql, statements, 3, &err));
+	ck_assert_int_eq(asked.answers, 1);
+	ck_assert_int_eq(sending.answers, 3);
+	postgresql_free(sending.postgresql);
+	event_base_free(base);
+}
+END_TEST
+
 Suite *suite_shared(void)
 {
 	Suite *suite = suite_create("shared");
@@ -921,6 +970,7 @@ Suite *suite_shared(void)
 	tcase_add_test(one, who_says_that_it_is_there_keeps_it);
 	tcase_add_test(one, what_others_commit_is_taken_in_from_the_loop);
 	tcase_add_test(one, who_follows_is_told_of_what_a_change_of_its_own_takes_in);
+	tcase_add_test(one, an_exchange_has_its_own_answer_after_what_was_sent_meanwhile);
 	suite_add_tcase(suite, one);
 	return suite;
 }
