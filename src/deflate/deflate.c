@@ -7,46 +7,15 @@
  */
 #include "deflate/deflate.h"
 
-#include <endian.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "deflate/deflate_private.h"
 
-#define LITERAL_SYMBOLS 286
-#define DISTANCE_SYMBOLS 30
-#define LENGTH_SYMBOLS 29
-#define CODE_SYMBOLS 19
-#define END_OF_BLOCK 256
-#define FIRST_LENGTH 257
 #define LITERAL_BITS_MAX 12 /* four literals fit the bits between two stores */
-#define CODE_BITS_MAX 7
-#define STORED_BYTES 5 /* of a stored block, before its content */
-#define BOUND_SLACK 64 /* of a piece: a stored block, the flush, and what a store of 64 bits writes too much */
-
-enum { BLOCK_STORED, BLOCK_FIXED, BLOCK_DYNAMIC };
-
-static const uint16_t length_bases[LENGTH_SYMBOLS] = { 3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
-	                                               31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258 };
-static const uint8_t length_extra_bits[LENGTH_SYMBOLS] = { 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
-	                                                   2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0 };
-static const uint8_t code_order[CODE_SYMBOLS] = { 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15 };
-
-/* A code, or a code with the extra bits that follow it, as it is written. */
-struct code {
-	uint32_t count : 8;
-	uint32_t bits : 24;
-};
-
-/* The codes of a block. */
-struct codes {
-	uint8_t literal_lengths[SYMBOLS_MAX];
-	uint8_t distance_lengths[SYMBOLS_MAX];
-	struct code literals[LITERAL_SYMBOLS];
-	struct code matches[MATCH_MAX + 1]; /* by length */
-	uint16_t distances[SYMBOLS_MAX];
-};
+#define STORED_BYTES 5      /* of a stored block, before its content */
+#define BOUND_SLACK 64      /* of a piece: a stored block, the flush, and what a store of 64 bits writes too much */
 
 struct frequencies {
 	uint32_t literals[SYMBOLS_MAX];
@@ -75,104 +44,19 @@ struct deflate {
 	uint8_t length_symbols[MATCH_MAX + 1];
 };
 
-/* Bits on their way out. */
-struct bits {
-	uint64_t held;
-	unsigned count;
-	uint8_t *to;
-};
-
-static inline void put(struct bits *bits, uint64_t value, unsigned count)
-{
-	bits->held |= value << bits->count;
-	bits->count += count;
-}
-
-/* Leaves fewer than 8 bits. Always writes 8 bytes, however few of them are valid. */
-static inline void store(struct bits *bits)
-{
-	uint64_t held = htole64(bits->held);
-
-	memcpy(bits->to, &held, sizeof(held));
-	bits->to += bits->count / 8;
-	bits->held >>= bits->count & ~7U;
-	bits->count &= 7;
-}
-
-static inline void put_code(struct bits *bits, struct code code)
-{
-	put(bits, code.bits, code.count);
-}
-
-/* --- codes --- */
-
-/* Of a distance; from 4 on, two symbols for each power of two. */
-static inline unsigned distance_symbol(unsigned distance)
-{
-	unsigned less = distance - 1;
-
-	if (less < 4)
-		return less;
-	unsigned log2 = 31 - (unsigned)__builtin_clz(less);
-	return 2 * log2 + (less >> (log2 - 1) & 1);
-}
-
-static inline unsigned distance_extra_bits(unsigned symbol)
-{
-	return symbol < 4 ? 0 : symbol / 2 - 1;
-}
-
-/* Of all lengths of matches that a symbol stands for. */
-static void fill_matches(struct codes *codes, unsigned symbol)
-{
-	const struct code code = codes->literals[FIRST_LENGTH + symbol];
-	unsigned first = length_bases[symbol];
-	unsigned end = symbol + 1 < LENGTH_SYMBOLS ? length_bases[symbol + 1] : MATCH_MAX + 1;
-
-	for (unsigned length = first; length < end; length++)
-		codes->matches[length] = (struct code){
-			.count = (code.count + length_extra_bits[symbol]) & 0xff,
-			.bits = (code.bits | (length - first) << code.count) & 0xffffff,
-		};
-}
-
-/* From the lengths of the codes. Those of symbols that have none stay as they were. */
-static void fill_codes(struct codes *codes)
-{
-	uint16_t literals[LITERAL_SYMBOLS + 2];
-
-	deflate_codes(codes->literal_lengths, SYMBOLS_MAX, literals);
-	deflate_codes(codes->distance_lengths, DISTANCE_SYMBOLS, codes->distances);
-	for (size_t i = 0; i < LITERAL_SYMBOLS; i++)
-		codes->literals[i] = (struct code){ codes->literal_lengths[i], literals[i] };
-	for (unsigned symbol = 0; symbol < LENGTH_SYMBOLS; symbol++)
-		if (codes->literal_lengths[FIRST_LENGTH + symbol])
-			fill_matches(codes, symbol);
-}
-
-static void fill_fixed(struct deflate *deflate)
-{
-	struct codes *fixed = &deflate->fixed;
-
-	for (int i = 0; i < SYMBOLS_MAX; i++)
-		fixed->literal_lengths[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8;
-	for (int i = 0; i < 32; i++)
-		fixed->distance_lengths[i] = 5;
-	fill_codes(fixed);
-}
-
 struct deflate *deflate_new(void)
 {
 	struct deflate *deflate = calloc(1, sizeof(*deflate));
 
 	if (!deflate)
 		return NULL;
-	for (unsigned symbol = 0, length = length_bases[0]; length <= MATCH_MAX; length++) {
-		if (symbol + 1 < LENGTH_SYMBOLS && length >= length_bases[symbol + 1])
+	for (unsigned symbol = 0, length = deflate_length_bases[0]; length <= MATCH_MAX; length++) {
+		if (symbol + 1 < LENGTH_SYMBOLS && length >= deflate_length_bases[symbol + 1])
 			symbol++;
 		deflate->length_symbols[length] = (uint8_t)symbol;
 	}
-	fill_fixed(deflate);
+	deflate_fixed_lengths(&deflate->fixed);
+	deflate_fill_codes(&deflate->fixed);
 	return deflate;
 }
 
@@ -227,7 +111,7 @@ static size_t content_bits(const struct frequencies *frequencies, const struct c
 	for (size_t i = 0; i < LITERAL_SYMBOLS; i++)
 		bits += frequencies->literals[i] *
 		        (codes->literal_lengths[i] +
-		         (size_t)(i >= FIRST_LENGTH ? length_extra_bits[i - FIRST_LENGTH] : 0));
+		         (size_t)(i >= FIRST_LENGTH ? deflate_length_extra_bits[i - FIRST_LENGTH] : 0));
 	for (unsigned i = 0; i < DISTANCE_SYMBOLS; i++)
 		bits += frequencies->distances[i] * (codes->distance_lengths[i] + (size_t)distance_extra_bits(i));
 	return bits;
@@ -299,7 +183,7 @@ static size_t make_head(struct head *head, const struct codes *codes)
 	deflate_code_lengths(frequencies, CODE_SYMBOLS, CODE_BITS_MAX, head->lengths);
 	deflate_codes(head->lengths, CODE_SYMBOLS, head->codes);
 	head->codes_count = CODE_SYMBOLS;
-	while (head->codes_count > 4 && !head->lengths[code_order[head->codes_count - 1]])
+	while (head->codes_count > 4 && !head->lengths[deflate_code_order[head->codes_count - 1]])
 		head->codes_count--;
 	for (unsigned i = 0; i < CODE_SYMBOLS; i++)
 		bits += frequencies[i] * (head->lengths[i] + (size_t)code_extra_bits(i));
@@ -315,7 +199,7 @@ static void write_head(struct bits *bits, const struct head *head)
 	put(bits, head->codes_count - 4, 4);
 	for (size_t i = 0; i < head->codes_count; i++) {
 		store(bits);
-		put(bits, head->lengths[code_order[i]], 3);
+		put(bits, head->lengths[deflate_code_order[i]], 3);
 	}
 	for (size_t i = 0; i < head->count; i++) {
 		unsigned symbol = head->symbols[i];
@@ -351,31 +235,14 @@ static void write_content(struct bits *out, const struct piece *piece, const str
 
 	for (size_t i = 0; i < piece->sequences_count; i++) {
 		const struct sequence *sequence = &piece->sequences[i];
-		unsigned symbol = distance_symbol(sequence->distance), extra = distance_extra_bits(symbol);
 
 		literals = write_literals(bits, codes, literals, sequence->literals);
-		put_code(bits, codes->matches[sequence->length]);
-		put(bits, codes->distances[symbol], codes->distance_lengths[symbol]);
-		put(bits, (sequence->distance - 1) & ((1U << extra) - 1), extra);
-		store(bits);
+		write_match(bits, codes, sequence->length, sequence->distance);
 	}
 	write_literals(bits, codes, literals, piece->literals_len - (size_t)(literals - piece->literals));
 	put_code(bits, codes->literals[END_OF_BLOCK]);
 	store(bits);
 	*out = own;
-}
-
-/* A stored block begins at a whole byte, after its 3 bits. */
-static void write_stored(struct bits *bits, const uint8_t *content, size_t len)
-{
-	put(bits, BLOCK_STORED << 1, 3);
-	bits->count = (bits->count + 7) & ~7U;
-	put(bits, len, 16);
-	put(bits, ~len & 0xffff, 16);
-	store(bits);
-	if (len > 0)
-		memcpy(bits->to, content, len);
-	bits->to += len;
 }
 
 static void write_piece(struct deflate *deflate, const uint8_t *content, size_t len, struct bits *bits)
@@ -392,7 +259,7 @@ static void write_piece(struct deflate *deflate, const uint8_t *content, size_t 
 	if ((own_bits < fixed_bits ? own_bits : fixed_bits) > 8 * (len + STORED_BYTES)) {
 		write_stored(bits, content, len);
 	} else if (own_bits < fixed_bits) {
-		fill_codes(own);
+		deflate_fill_codes(own);
 		put(bits, BLOCK_DYNAMIC << 1, 3);
 		write_head(bits, &deflate->head);
 		write_content(bits, &deflate->piece, own);

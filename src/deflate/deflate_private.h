@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * deflate_private.h: a piece of content as literals and matches, and the codes of both; private to deflate/.
+ * deflate_private.h: a piece of content as literals and matches; private to deflate/.
  */
 #ifndef CDRD_DEFLATE_PRIVATE_H
 #define CDRD_DEFLATE_PRIVATE_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "deflate/codes.h"
 
 #define PIECE_MAX 65535 /* positions fit 16 bits, and so does a stored block's length */
 #define MATCH_MIN 4
-#define MATCH_MAX 258
-#define DISTANCE_MAX 32768
 #define LITERALS_SLACK VECTOR /* after the literals, for copies of whole vectors */
 
 #define TABLE_BITS 12
@@ -44,16 +41,5 @@ struct columns {
 
 /* Finds the sequences of at most PIECE_MAX bytes. Pure, but for the memory in `columns`. */
 void deflate_parse(struct columns *columns, const uint8_t *text, size_t len, struct piece *piece);
-
-/*
- * Lengths of at most `bits_max` bits of a Huffman code of `count` symbols, 0 for those of frequency 0; bits_max is
- * large enough for all symbols. A lone symbol gets 1 bit. And the codes, as they are written: the first bit is the
- * lowest.
- */
-void deflate_code_lengths(const uint32_t *frequencies, size_t count, unsigned bits_max, uint8_t *lengths);
-void deflate_codes(const uint8_t *lengths, size_t count, uint16_t *codes);
-
-#define SYMBOLS_MAX 288
-#define BITS_MAX 15
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * huffman.c: Huffman codes of limited length, canonical as RFC 1951 has them. See deflate_private.h.
+ * huffman.c: Huffman codes of limited length, canonical as RFC 1951 has them. See codes.h.
  */
-#include "deflate/deflate_private.h"
+#include "deflate/codes.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -70,6 +70,11 @@ static const struct archive_codec *codec_of(enum archive_kind kind)
 	}
 }
 
+bool archive_takes_deflate(enum archive_kind kind)
+{
+	return codec_of(kind)->deflated;
+}
+
 static struct archive *make(const char *path, const struct archive_options *options)
 {
 	struct archive *archive = calloc(1, sizeof(*archive));

@@ -40,6 +40,9 @@ struct archive_state {
 	uint32_t content_crc32;
 };
 
+/* Is deflate copied into such files, and not compressed again? */
+bool archive_takes_deflate(enum archive_kind kind);
+
 /* Content that is compressed already. It is checked only if it must be inflated. */
 struct archive_part {
 	struct str deflate; /* raw, ends on a full flush, no final bit */

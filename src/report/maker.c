@@ -302,12 +302,34 @@ static void count_span(struct maker *maker, const struct scan_span *span, const 
 	maker->now.position = *after;
 }
 
+/* Lines that are compressed already are a part. They come for zip and gzip alone, which copy it at once. */
+static bool put_lines(struct maker *maker, const struct scan_lines *lines, const struct scan_position *after)
+{
+	const struct archive_part part = { lines->deflate, lines->csv_bytes, lines->csv_crc32 };
+
+	if (!close_chunk(maker))
+		return false;
+	switch (archive_put_part(maker->archive, &part, maker->spec->max_bytes, maker->deadline_us, maker->err)) {
+	case ARCHIVE_PUT:
+		maker_count_lines(&maker->now.totals, lines);
+		maker->now.position = *after;
+		set_mark(maker);
+		return !is_late_after(maker, lines->deflate.len) || stop(maker, STOP_SLICE);
+	case ARCHIVE_NO_ROOM:
+		return refuse_span(maker);
+	default:
+		return stop(maker, STOP_FAILED);
+	}
+}
+
 static bool on_lines(void *arg, const struct scan_lines *lines, const struct scan_position *after)
 {
 	struct maker *maker = arg;
 
 	if (lines->rows > rows_left(maker))
 		return rows_left(maker) == 0 ? stop(maker, STOP_LIMIT) : refuse_span(maker);
+	if (lines->deflate.len > 0)
+		return put_lines(maker, lines, after);
 	for (size_t i = 0; i < lines->pieces_count; i++)
 		buf_add_str(&maker->chunk, lines->pieces[i]);
 	maker_count_lines(&maker->now.totals, lines);
@@ -440,6 +462,7 @@ static int begin_scan(struct maker *maker)
 		.on_record = on_record,
 		.on_span = maker->lines.blocks && !maker->now.rows_only ? on_span : NULL,
 		.on_lines = maker->lines.blocks && !maker->now.rows_only ? on_lines : NULL,
+		.deflated_lines = archive_takes_deflate(kind_of(maker->spec)),
 		.lines = maker->lines.ready ? &maker->spec->view : NULL,
 		.on_ready = on_ready,
 		.arg = maker,

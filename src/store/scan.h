@@ -119,6 +119,9 @@ typedef bool (*scan_span_fn)(void *arg, const struct scan_span *span, const stru
 struct scan_lines {
 	size_t pieces_count;
 	struct str pieces[SCAN_PIECES_MAX]; /* their lines, one or more in each */
+	struct str deflate; /* the same as in a span, if the sink takes that and there is any; else empty */
+	uint32_t csv_bytes; /* of `deflate`, with the next one */
+	uint32_t csv_crc32;
 	uint32_t rows;
 	uint32_t last_row; /* the scan's */
 	int64_t first_us;
@@ -135,6 +138,7 @@ typedef bool (*scan_lines_fn)(void *arg, const struct scan_lines *lines, const s
 struct scan_sink {
 	scan_record_fn on_record;
 	scan_lines_fn on_lines; /* NULL: all records come one by one, or in blocks; may be set only with `lines` */
+	bool deflated_lines;    /* on_lines takes `deflate` in place of pieces, where most of a block is chosen */
 	scan_span_fn on_span;   /* NULL: all records come one by one */
 	bool (*wants_span)(void *arg, int64_t first_us,
 	                   int64_t last_us); /* one by one after all if it says no; NULL: never does */

@@ -39,6 +39,7 @@ tests_unit_run_SOURCES += tests/unit/expect.h tests/unit/pick.h
 tests_unit_run_SOURCES += tests/unit/store_sample.c tests/unit/store_sample.h
 tests_unit_run_SOURCES += tests/unit/day_fixture.h
 tests_unit_run_SOURCES += tests/unit/test_deflate.c
+tests_unit_run_SOURCES += tests/unit/test_sift.c
 tests_unit_run_SOURCES += tests/unit/test_lines.c
 tests_unit_run_SOURCES += tests/unit/test_block.c
 tests_unit_run_SOURCES += tests/unit/test_fold.c tests/unit/groups_check.h

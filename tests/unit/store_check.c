@@ -234,6 +234,20 @@ static struct scan_sum *price_sum(struct scan_span *span, const struct record *r
 	return &span->sums[at];
 }
 
+/* Are they the same as deflate, if they came with it? */
+static void assert_deflated(struct check *check, const struct scan_lines *lines, struct str given)
+{
+	if (lines->deflate.len == 0)
+		return;
+	ck_assert(check->deflated_lines);
+	ck_assert_uint_eq(lines->csv_bytes, given.len);
+	char *text = inflate_raw(check, lines->deflate, lines->csv_bytes);
+	expect(memcmp(text, given.p, given.len) == 0, "%s: %u lines differ as deflate", check->about, lines->rows);
+	ck_assert_uint_eq(lines->csv_crc32, crc32(0, (const Bytef *)text, lines->csv_bytes));
+	check->deflated_given += lines->rows;
+	free(text);
+}
+
 static bool on_lines(void *arg, const struct scan_lines *lines, const struct scan_position *after)
 {
 	struct check *check = arg;
@@ -257,6 +271,7 @@ static bool on_lines(void *arg, const struct scan_lines *lines, const struct sca
 		buf_add_str(&given, lines->pieces[i]);
 	expect(str_equal(buf_str(&given), buf_str(&wanted)), "%s: lines %.*s wanted %.*s", check->about,
 	       STR_ARGS(buf_str(&given)), STR_ARGS(buf_str(&wanted)));
+	assert_deflated(check, lines, buf_str(&given));
 	memcpy(got.sums, lines->sums, sizeof(got.sums));
 	assert_sums(check, &got, &own);
 	ck_assert_int_eq(lines->last_us, model_place_at(record, check->query.snapshot)->time_us);
@@ -366,6 +381,7 @@ bool check_page(struct check *check, size_t rows, bool pause)
 		sink.on_span = on_span;
 	if (check->lines && check->many_lines)
 		sink.on_lines = on_lines;
+	sink.deflated_lines = check->deflated_lines;
 	if (!check->scan)
 		check->scan = scan_start(check->store, &check->query, &check->position, &sink, &err);
 	int rc = check->scan ? step(check->engine, check->store, check->scan, &check->ready, pause ? 0 : INT64_MAX,

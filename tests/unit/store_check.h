@@ -25,6 +25,7 @@ struct check {
 	char *filter_values[CHECK_FILTERS_MAX];
 	bool lines;
 	bool many_lines;         /* on_lines, too */
+	bool deflated_lines;     /* with their deflate */
 	struct record_view view; /* of the lines; but for the direction, which is the query's */
 	bool spans;
 	struct scan *scan; /* kept from one page to the next; NULL: begun anew at `position` */
@@ -35,8 +36,9 @@ struct check {
 	size_t given; /* records of the page */
 	size_t page;  /* records that a page ends after */
 	size_t spans_given;
-	size_t lines_given; /* records by scan_sink.on_lines */
-	bool ready;         /* on_ready was called */
+	size_t lines_given;    /* records by scan_sink.on_lines */
+	size_t deflated_given; /* of them, those that came with deflate */
+	bool ready;            /* on_ready was called */
 	enum scan_end end;
 };
 

@@ -7,6 +7,7 @@
  * when the test wants it to.
  */
 #include <check.h>
+#include <isa-l/crc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -40,7 +41,9 @@ static int rows_count;
 static int pause_every; /* 0: never */
 static const struct catalog_product *sms;
 static int spans_given;
-static bool gives_lines; /* rows that are in no block come as lines, in twos and threes */
+static bool gives_lines;   /* rows that are in no block come as lines, in twos and threes */
+static bool gives_deflate; /* every other time as deflate, if that is wanted */
+static int deflate_given;
 static int lines_given;
 static bool fail_scan;
 static bool waits;           /* every other step */
@@ -148,6 +151,22 @@ static int lines_len(int first)
 	return count;
 }
 
+/* In place of the pieces, which are not to be looked at then. */
+static void deflate_lines(struct scan_lines *given, struct buf *all, struct buf *deflate)
+{
+	void *compressor = archive_deflate_new();
+
+	for (size_t i = 0; i < given->pieces_count; i++)
+		buf_add_str(all, given->pieces[i]);
+	ck_assert(archive_deflate(compressor, buf_str(all), deflate));
+	given->deflate = buf_str(deflate);
+	given->csv_bytes = (uint32_t)all->len;
+	given->csv_crc32 = crc32_gzip_refl(0, (const uint8_t *)all->data, all->len);
+	given->pieces_count = 0;
+	deflate_given++;
+	archive_deflate_free(compressor);
+}
+
 static bool give_lines(const struct scan_sink *sink, int first, int count, const struct scan_position *after)
 {
 	struct scan_lines given = { .rows = (uint32_t)count,
@@ -170,7 +189,12 @@ static bool give_lines(const struct scan_sink *sink, int first, int count, const
 		given.pieces[piece] = buf_str(&texts[piece]);
 	}
 	lines_given++;
+	struct buf all = { 0 }, deflate = { 0 };
+	if (gives_deflate && sink->deflated_lines && first % 2)
+		deflate_lines(&given, &all, &deflate);
 	bool more = sink->on_lines(sink->arg, &given, after);
+	buf_free(&all);
+	buf_free(&deflate);
 	for (size_t i = 0; i < SCAN_PIECES_MAX; i++)
 		buf_free(&texts[i]);
 	return more;
@@ -306,7 +330,7 @@ static void setup(void)
 	};
 	pause_every = 0;
 	spans_given = 0;
-	fail_scan = waits = gives_lines = false;
+	fail_scan = waits = gives_lines = gives_deflate = false;
 	lines_given = 0;
 	make_rows(9000);
 }
@@ -770,12 +794,12 @@ START_TEST(crashes_do_not_show_in_other_formats)
 }
 END_TEST
 
-START_TEST(lines_that_come_together_are_as_those_that_come_alone)
+static void assert_lines_come_together(enum report_compression compression)
 {
 	struct maker_result alone;
 	const int limits[] = { 1, 150, 4000, 8999 };
 
-	spec.compression = (enum report_compression)_i;
+	spec.compression = compression;
 	ck_assert_int_eq(make(), MAKER_DONE);
 	alone = result;
 	gives_lines = true;
@@ -806,6 +830,21 @@ START_TEST(lines_that_come_together_are_as_those_that_come_alone)
 	assert_crashes_do_not_show();
 	spec.max_bytes = 0;
 	assert_crashes_do_not_show();
+}
+
+START_TEST(lines_that_come_together_are_as_those_that_come_alone)
+{
+	assert_lines_come_together((enum report_compression)_i);
+}
+END_TEST
+
+/* Zstd does not want it. */
+START_TEST(lines_that_come_as_deflate_are_as_those_that_come_alone)
+{
+	gives_deflate = true;
+	deflate_given = 0;
+	assert_lines_come_together((enum report_compression)_i);
+	ck_assert_int_eq(deflate_given > 10, _i != REPORT_ZSTD);
 }
 END_TEST
 
@@ -1045,6 +1084,7 @@ Suite *suite_maker(void)
 	tcase_add_loop_test(each, crashes_do_not_show_in_the_file, REPORT_ZIP, REPORT_ZSTD + 1);
 	tcase_add_loop_test(each, crashes_do_not_show_in_a_cut_file, REPORT_ZIP, REPORT_ZSTD + 1);
 	tcase_add_loop_test(each, lines_that_come_together_are_as_those_that_come_alone, REPORT_ZIP, REPORT_ZSTD + 1);
+	tcase_add_loop_test(each, lines_that_come_as_deflate_are_as_those_that_come_alone, REPORT_ZIP, REPORT_ZSTD + 1);
 	tcase_add_loop_test(each, crashes_do_not_show_in_a_file_of_large_blocks, REPORT_ZIP, REPORT_ZSTD + 1);
 	suite_add_tcase(s, each);
 	tcase_add_checked_fixture(one, setup, teardown);

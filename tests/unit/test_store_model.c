@@ -482,7 +482,8 @@ static void any_query(struct run *run, struct check *check)
 	*check = (struct check){ .engine = run->engine,
 		                 .spans = pick_percent(run->pick, 50),
 		                 .lines = pick_percent(run->pick, 40),
-		                 .many_lines = pick_percent(run->pick, 50) };
+		                 .many_lines = pick_percent(run->pick, 50),
+		                 .deflated_lines = pick_percent(run->pick, 50) };
 	struct scan_query *query = &check->query;
 
 	query->product = any_product(run);

@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #include "base/clock.h"
+#include "deflate/sift.h"
 #include "meta/accounts.h"
 #include "store/blocks/bundle.h"
 #include "store/blocks/inflate_segment.h"
@@ -313,6 +314,39 @@ int block_reader_load_text(struct block_reader *reader, uint32_t row, struct err
 	return lines_ends(&reader->lines, buf_str(&reader->text), reader->segment.rows) == 0;
 }
 
+/* False where the segment is not of a kind that can be sifted, too. */
+static bool read_to_sift(struct block_reader *reader)
+{
+	const struct block_segment *segment = &reader->segment;
+	struct str compressed = { reader->view.deflate.p + segment->deflate_begin, segment->deflate_bytes };
+
+	if (!reader->sift)
+		reader->sift = deflate_sift_new();
+	buf_clear(&reader->text);
+	if (!reader->sift || !buf_reserve(&reader->text, (size_t)segment->csv_bytes + DEFLATE_SIFT_SLACK) ||
+	    !deflate_sift_read(reader->sift, compressed, reader->text.data, segment->csv_bytes))
+		return false;
+	reader->text.len = segment->csv_bytes;
+	return true;
+}
+
+int block_reader_load_to_sift(struct block_reader *reader, uint32_t row, bool *can_sift, struct error *err)
+{
+	*can_sift = false;
+	if (block_reader_load_places(reader, row, err) != 0 || check_segment(reader, &reader->segment, err) != 0)
+		return -1;
+	reader->segment_number = NO_SEGMENT;
+	*can_sift = read_to_sift(reader);
+	if (!*can_sift && inflate_first(reader, &reader->segment, reader->segment.csv_bytes, err) != 0)
+		return -1;
+	return lines_ends(&reader->lines, buf_str(&reader->text), reader->segment.rows) == 0;
+}
+
+bool block_reader_sift(struct block_reader *reader, const struct str *lines, size_t count, struct buf *out)
+{
+	return deflate_sift_write(reader->sift, lines, count, out);
+}
+
 struct str block_reader_text(const struct block_reader *reader, uint32_t row, uint32_t end)
 {
 	uint32_t first = reader->segment.first_row;
@@ -558,13 +592,13 @@ int block_reader_seek(struct block_reader *reader, const struct position *positi
 			high = mid;
 	}
 	uint32_t at = block_segment(&reader->view, low).first_row;
-	if (block_reader_load(reader, at, err) != 0)
+	if (block_reader_load_places(reader, at, err) != 0)
 		return -1;
 	uint32_t end = at + reader->segment.rows;
 	while (at < end && position_compare(block_reader_position(reader, at), position) < 0)
 		at++;
 	*row = at;
-	return at < reader->view.head.rows ? block_reader_load(reader, at, err) : 0;
+	return at < reader->view.head.rows ? block_reader_load_places(reader, at, err) : 0;
 }
 
 int block_reader_check(struct block_reader *reader, struct error *err)
@@ -609,5 +643,6 @@ void block_reader_free(struct block_reader *reader)
 	buf_free(&reader->unescaped);
 	lines_free(&reader->lines);
 	free(reader->inflate);
+	deflate_sift_free(reader->sift);
 	ZSTD_freeDCtx(reader->zstd);
 }

@@ -14,6 +14,7 @@
 #include "store/days/day.h"
 
 struct bundle_walk;
+struct deflate_sift;
 struct inflate_state;
 struct row_cache;
 
@@ -42,7 +43,8 @@ struct block_reader {
 	uint32_t places_number;       /* the segment all of whose positions are loaded, or UINT32_MAX */
 	struct row_cache *rows;       /* the caller's: of rows that are loaded by themselves; or NULL */
 	struct inflate_state *inflate;
-	struct ZSTD_DCtx_s *zstd; /* once some row asked for the extra part */
+	struct deflate_sift *sift; /* once a text was loaded to be sifted */
+	struct ZSTD_DCtx_s *zstd;  /* once some row asked for the extra part */
 	struct buf text;
 	struct lines lines;
 	struct position positions[SEGMENT_ROWS];
@@ -93,6 +95,12 @@ MUST_CHECK int block_reader_load_places(struct block_reader *reader, uint32_t ro
  */
 MUST_CHECK int block_reader_load_text(struct block_reader *reader, uint32_t row, struct error *err);
 
+/* The same, for parts of the text as deflate: *can_sift says whether block_reader_sift may be called until the next load. */
+MUST_CHECK int block_reader_load_to_sift(struct block_reader *reader, uint32_t row, bool *can_sift, struct error *err);
+
+/* Appends the raw deflate of lines of the text, of which no two are neighbours, as deflate_sift_write. */
+bool block_reader_sift(struct block_reader *reader, const struct str *lines, size_t count, struct buf *out);
+
 /* The lines of rows [row, end) of the segment. */
 struct str block_reader_text(const struct block_reader *reader, uint32_t row, uint32_t end);
 
@@ -134,7 +142,8 @@ void block_reader_weave(const struct block_reader *reader, uint32_t row, uint64_
 MUST_CHECK int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t columns, struct record *record,
                                    struct error *err);
 
-/* The first row whose position is not before `position`, or view.head.rows. Loads its segment. -1 with *err. */
+/* The first row whose position is not before `position`, or view.head.rows. Loads the positions of its segment, and not
+ * its rows. -1 with *err. */
 MUST_CHECK int block_reader_seek(struct block_reader *reader, const struct position *position, uint32_t *row,
                                  struct error *err);
 

@@ -85,6 +85,7 @@ static void cancel(struct scan *base)
 	struct day_scan *scan = (struct day_scan *)base;
 
 	buf_free(&scan->line);
+	buf_free(&scan->sifted);
 	block_index_free(&scan->index);
 	free(scan);
 }

@@ -5,9 +5,12 @@
  * Where a block's columns part has chosen the rows, what a report needs to know of each is there, too: its price and
  * currency. So its values need not be found in its line, and neighbours are given as one text.
  */
+#include <isa-l/crc.h>
+
 #include "store/scans/scan_private.h"
 
 #define NO_SUM 0xff
+#define DENSE 4 /* all but one of so many rows: with fewer, a file becomes larger than if they were compressed again */
 
 _Static_assert(SCAN_PIECES_MAX >= SEGMENT_ROWS / 2, "every other row of a segment");
 
@@ -177,6 +180,42 @@ static void add_pieces(const struct block_reader *reader, const uint8_t bits[SEG
 	}
 }
 
+/* Are so many rows of a block chosen that it is worth it to sift them? */
+static bool is_dense(const struct sealed_head *head)
+{
+	uint32_t rows = head->reader->view.head.rows;
+
+	return (rows - head->chosen_count) * DENSE <= rows;
+}
+
+/* Loads the text of the segment and finds what is chosen of it, as deflate if the sink wants that and it can be. 1, 0, -1. */
+static int read_pieces(struct day_scan *scan, const struct sealed_head *head, const uint8_t bits[SEGMENT_ROWS / 8],
+                       struct scan_lines *lines)
+{
+	struct block_reader *reader = head->reader;
+	bool can_sift = false;
+	int result = scan->base.sink.deflated_lines && scan->prices.is_dense ?
+	                     block_reader_load_to_sift(reader, head->row, &can_sift, scan->err) :
+	                     block_reader_load_text(reader, head->row, scan->err);
+
+	if (result <= 0)
+		return result;
+	add_pieces(reader, bits, lines);
+	lines->deflate = (struct str){ NULL, 0 };
+	buf_clear(&scan->sifted);
+	if (!can_sift || !block_reader_sift(reader, lines->pieces, lines->pieces_count, &scan->sifted))
+		return 1;
+	lines->deflate = buf_str(&scan->sifted);
+	lines->csv_bytes = lines->csv_crc32 = 0;
+	for (size_t i = 0; i < lines->pieces_count; i++) {
+		struct str piece = lines->pieces[i];
+
+		lines->csv_bytes += (uint32_t)piece.len;
+		lines->csv_crc32 = crc32_gzip_refl(lines->csv_crc32, (const uint8_t *)piece.p, piece.len);
+	}
+	return 1;
+}
+
 int scan_lines_read(struct day_scan *scan, const struct sealed_head *head, struct scan_lines *lines,
                     struct position *last)
 {
@@ -189,6 +228,7 @@ int scan_lines_read(struct day_scan *scan, const struct sealed_head *head, struc
 		prices->block = reader->value.p;
 		prices->usable = take_prices(prices, reader);
 		prices->refused = UINT32_MAX;
+		prices->is_dense = is_dense(head);
 	}
 	if (!prices->usable || prices->refused == reader->segment.first_row)
 		return 0;
@@ -197,11 +237,7 @@ int scan_lines_read(struct day_scan *scan, const struct sealed_head *head, struc
 	*last = *block_reader_position(reader, last_row);
 	lines->last_us = last->time_us;
 	lines->last_row = last_row;
-	int result = add_prices(prices, &reader->segment, bits, lines) ?
-	                     block_reader_load_text(reader, head->row, scan->err) :
-	                     0;
-	if (result > 0)
-		add_pieces(reader, bits, lines);
+	int result = add_prices(prices, &reader->segment, bits, lines) ? read_pieces(scan, head, bits, lines) : 0;
 	if (result == 0)
 		prices->refused = reader->segment.first_row;
 	return result;

@@ -84,7 +84,7 @@ static int find_position(struct day_scan *scan, struct lead *lead, uint32_t *row
 			return -1;
 		if (found && *row < scan->moved->view.head.rows && !block_reader_is_deleted(scan->moved, *row) &&
 		    position_equal(block_reader_position(scan->moved, *row), position))
-			return 1;
+			return block_reader_load(scan->moved, *row, scan->err) == 0 ? 1 : -1;
 	}
 	return 0;
 }

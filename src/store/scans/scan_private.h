@@ -42,6 +42,7 @@ enum line_price { LINE_UNPRICED, LINE_PRICED, LINE_DAMAGED };
 struct line_prices {
 	const char *block; /* whose they are; NULL: none's */
 	bool usable;
+	bool is_dense;    /* most of its rows are chosen */
 	uint32_t refused; /* the first row of the last segment of which this says nothing; UINT32_MAX: none */
 	const struct block_column *price;          /* NULL: the product has none */
 	const struct block_column *price_codes;    /* that has the codes; NULL: prices are numbers */
@@ -76,6 +77,7 @@ struct day_scan {
 	struct hot_source hot;      /* of the account whose records are read, if it has hot rows */
 	struct record hot_record;   /* the next one among these */
 	struct line_prices prices;  /* of the block that is being read */
+	struct buf sifted;          /* what is left of a segment */
 	struct buf line;            /* that the store does not have in the form wanted */
 
 	/* of the step that runs */

@@ -30,8 +30,11 @@ static int choose_rows(struct sealed *sealed, struct sealed_head *head)
 		return -1;
 	head->chooses = has_columns > 0;
 	head->decides = false;
-	return !head->chooses || block_columns_choose(&head->reader->columns, sealed->filters, sealed->filters_count,
-	                                              head->chosen, &head->decides) > 0;
+	if (!head->chooses)
+		return 1;
+	head->chosen_count = block_columns_choose(&head->reader->columns, sealed->filters, sealed->filters_count,
+	                                          head->chosen, &head->decides);
+	return head->chosen_count > 0;
 }
 
 /* Moves a head to its first living row from `row` on. 1, 0 when the block has ended, -1. */

@@ -24,6 +24,7 @@ struct sealed_head {
 	bool chooses;
 	bool decides;                   /* it chooses, and those chosen pass all filters */
 	uint8_t chosen[BLOCK_ROWS / 8]; /* a bit for each row that may pass the filters, if it chooses */
+	uint32_t chosen_count;
 };
 
 struct sealed {
