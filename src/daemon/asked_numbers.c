@@ -32,7 +32,7 @@ static void asked_free(struct store_asked *asked)
 	free(asked);
 }
 
-static void on_came(void *arg, struct str piece)
+static bool on_came(void *arg, struct str piece)
 {
 	struct store_asked *asked = arg;
 	struct store_numbers numbers;
@@ -40,9 +40,10 @@ static void on_came(void *arg, struct str piece)
 	buf_add_str(&asked->answer, piece);
 	if (asked->from > 0 || asked->answer.failed || asked->answer.len < STORE_NUMBERS_BYTES ||
 	    !store_numbers_read((struct str){ asked->answer.data, STORE_NUMBERS_BYTES }, &numbers))
-		return;
+		return true;
 	asked->from = numbers.from;
 	asked->calls->given(asked->arg, &numbers, NULL);
+	return true;
 }
 
 static void on_ended(void *arg, const struct error *err)
@@ -118,10 +119,11 @@ static void fail(struct store_asked *asked, const struct error *err)
 	calls->ended(arg, err);
 }
 
-static void on_told_more(void *arg, struct str piece)
+static bool on_told_more(void *arg, struct str piece)
 {
 	(void)arg;
 	(void)piece;
+	return true;
 }
 
 static void on_told(void *arg, const struct error *err)

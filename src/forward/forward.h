@@ -13,6 +13,7 @@
 
 #include <event2/event.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "http/http.h"
 
@@ -25,10 +26,16 @@ struct forwarder_options {
 	struct event_base *base;
 	const char *ca_file; /* of authorities for https, beside the system's; "": none; is not copied */
 	const uint8_t *key;  /* of HTTP_RELAY_KEY_BYTES, that the front ends share; is not copied */
+	/* What a forwarder says of this front end at every look at the other one: appends a query, with its '?', or nothing. Or NULL. */
+	void (*say)(void *arg, struct buf *query);
+	void *arg;
 };
 
 /* Is it http(s)://host:port? ERROR_INVALID names the setting. */
 MUST_CHECK int forward_check_url(const char *setting, const char *url, struct error *err);
+
+/* Its host and port, within `url`; NULL where it is no such URL. */
+const char *forward_host_of(const char *url);
 
 /* Hands on nothing yet. NULL with ERROR_NOMEM. */
 MUST_CHECK struct forwarder *forwarder_new(const struct forwarder_options *options, struct error *err);
@@ -48,23 +55,46 @@ void forwarder_end_all(struct forwarder *forwarder);
  * and time, is looked at every second. */
 bool forwarder_is_cut_off(const struct forwarder *forwarder, char *why, size_t size);
 
+/* The handler of a route of HTTP_BODY_RAW: answers the request, now or later. */
+void forwarder_take(struct forwarder *forwarder, struct http_request *request);
+
+/* --- requests of a front end itself --- */
+
 /*
- * A request of this front end itself to the other one: POST of a path, sealed so that it is known to be no client's
- * (http_request_is_of_front_end). The body's memory is taken over. `came` is called for pieces of the answer, if that is 200;
- * `ended` at its end, with NULL where it was 2xx, and otherwise with why not, also when the other one is taken for gone; it may
- * be called from within forwarder_lead_to and forwarder_end_all. Without calls nobody waits for the answer. NULL with *err.
+ * POST of a path, sealed so that it is known to be no client's (http_request_is_of_front_end). The body's memory is taken over.
+ * `came` is called for pieces of the answer, if that is 200; where it returns false, no more is taken, which is an error. `ended`
+ * is called at the end, with NULL where the answer was 2xx, and otherwise with why not, also when the other one is taken for
+ * gone. Without calls nobody waits for the answer. NULL with *err.
  */
 struct forward_own;
 struct forward_own_calls {
-	void (*came)(void *arg, struct str piece);
+	bool (*came)(void *arg, struct str piece);
 	void (*ended)(void *arg, const struct error *err);
 };
+
+/* To the one that requests are handed on to: `ended` may be called from within forwarder_lead_to and forwarder_end_all. */
 MUST_CHECK struct forward_own *forwarder_post(struct forwarder *forwarder, const char *path, struct buf *body,
                                               const struct forward_own_calls *calls, void *arg, struct error *err);
-/* Not from within its calls. */
-void forward_own_cancel(struct forward_own *own);
 
-/* The handler of a route of HTTP_BODY_RAW: answers the request, now or later. */
-void forwarder_take(struct forwarder *forwarder, struct http_request *request);
+/* To any other one. */
+struct forward_peer {
+	const char *name;       /* for errors */
+	const char *url;        /* http(s)://host:port */
+	const char *connect_to; /* its address, as host_resolve has it */
+};
+struct forward_asker;
+
+/* NULL with ERROR_NOMEM. */
+MUST_CHECK struct forward_asker *forward_asker_new(const struct forwarder_options *options, struct error *err);
+
+/* Ends what is under way: `ended` is called. Does nothing on NULL. */
+void forward_asker_free(struct forward_asker *asker);
+
+MUST_CHECK struct forward_own *forward_ask(struct forward_asker *asker, const struct forward_peer *peer,
+                                           const char *path, struct buf *body, const struct forward_own_calls *calls,
+                                           void *arg, struct error *err);
+
+/* Not from within `came`. */
+void forward_own_cancel(struct forward_own *own);
 
 #endif

@@ -17,8 +17,7 @@
 #define KEPT_CONNECTIONS 64L
 #define KEPT_SECONDS 5L /* less than idle_timeout: a connection that is used again is not about to be closed */
 
-/* The host and port after the scheme; NULL if there are none. */
-static const char *host_of(const char *url)
+const char *forward_host_of(const char *url)
 {
 	static const char *const schemes[] = { "http://", "https://" };
 
@@ -30,7 +29,7 @@ static const char *host_of(const char *url)
 
 int forward_check_url(const char *setting, const char *url, struct error *err)
 {
-	if (host_of(url))
+	if (forward_host_of(url))
 		return 0;
 	return error_set(
 		err, ERROR_INVALID,
@@ -57,11 +56,10 @@ struct forwarder *forwarder_new(const struct forwarder_options *options, struct 
 	}
 	forwarder->options = *options;
 	LIST_INIT(&forwarder->forwards);
-	LIST_INIT(&forwarder->owns);
 	forwarder->loop = curl_loop_new(options->base, forward_ended, err);
 	if (forwarder->loop)
-		forwarder->own_loop = curl_loop_new(options->base, forward_own_ended, err);
-	if (forwarder->own_loop && forward_looks_begin(forwarder, err) == 0) {
+		forwarder->asker = forward_asker_new(options, err);
+	if (forwarder->asker && forward_looks_begin(forwarder, err) == 0) {
 		curl_loop_keep(forwarder->loop, KEPT_CONNECTIONS);
 		return forwarder;
 	}
@@ -75,14 +73,15 @@ void forwarder_free(struct forwarder *forwarder)
 		return;
 	forwarder_end_all(forwarder);
 	forward_looks_end(forwarder);
-	curl_loop_free(forwarder->own_loop);
+	forward_asker_free(forwarder->asker);
 	curl_loop_free(forwarder->loop);
 	free(forwarder);
 }
 
-void forward_set_target(const struct forwarder *forwarder, CURL *easy, struct curl_slist *connect_to)
+void forward_set_url(const struct forwarder_options *options, CURL *easy, const char *url,
+                     struct curl_slist *connect_to)
 {
-	curl_easy_setopt(easy, CURLOPT_URL, forwarder->target.url);
+	curl_easy_setopt(easy, CURLOPT_URL, url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to);
@@ -91,17 +90,17 @@ void forward_set_target(const struct forwarder *forwarder, CURL *easy, struct cu
 	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEPT_SECONDS);
-	curl_loop_set_trust(easy, forwarder->options.ca_file);
+	curl_loop_set_trust(easy, options->ca_file);
 }
 
-bool forward_add_seal(const struct forwarder *forwarder, struct str method, const char *path,
+bool forward_add_seal(const struct forwarder_options *options, struct str method, const char *target,
                       struct curl_slist **fields)
 {
 	struct buf line = { 0 };
 	struct error err;
 
 	buf_add_text(&line, HTTP_RELAYED_FIELD ": ");
-	bool added = http_seal_own_request(method, str_from(path), forwarder->options.key, &line, &err) == 0 &&
+	bool added = http_seal_own_request(method, str_from(target), options->key, &line, &err) == 0 &&
 	             curl_list_add(fields, buf_cstr(&line));
 	buf_free(&line);
 	return added;
@@ -136,7 +135,8 @@ void forwarder_end_all(struct forwarder *forwarder)
 
 	while ((forward = LIST_FIRST(&forwarder->forwards)))
 		forward_fail(forward, "another front end is about to take its place");
-	forward_own_end_all(forwarder);
+	if (forwarder->asker)
+		forward_asker_end_all(forwarder->asker, "it does not hold the catalog any more");
 }
 
 static bool is_same(const struct forward_target *one, const struct forward_target *other)
@@ -146,7 +146,7 @@ static bool is_same(const struct forward_target *one, const struct forward_targe
 
 static int resolve(struct forward_target *target, struct error *err)
 {
-	const char *host = host_of(target->url);
+	const char *host = forward_host_of(target->url);
 
 	if (!target->url[0])
 		return 0;

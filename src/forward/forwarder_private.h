@@ -45,25 +45,26 @@ struct forwarder {
 	int64_t resolve_again_us;     /* monotonic */
 	struct curl_loop *loop;
 	LIST_HEAD(, forward) forwards;
-	struct curl_loop *own_loop; /* of own_request.c */
-	LIST_HEAD(, forward_own) owns;
+	struct forward_asker *asker;
 
 	/* looking whether it is reached: reached.c */
 	struct curl_loop *looks;
 	CURL *look; /* under way; or NULL */
 	struct curl_slist *look_to, *look_fields;
-	struct buf look_answer;
+	struct buf look_answer, look_target;
 	bool is_looked_at; /* since requests have gone to the target */
 	struct event *look_again;
 	char look_problem[CURL_ERROR_SIZE];
 	char unreached[FORWARD_NAME_MAX]; /* why; "" */
 };
 
-/* What transfers to the target have in common. */
-void forward_set_target(const struct forwarder *forwarder, CURL *easy, struct curl_slist *connect_to);
+/* Where a transfer goes, and what all transfers between front ends have in common. */
+void forward_set_url(const struct forwarder_options *options, CURL *easy, const char *url,
+                     struct curl_slist *connect_to);
 
-/* Adds the field by which the other one knows that this front end asks by itself. False where there is no memory. */
-MUST_CHECK bool forward_add_seal(const struct forwarder *forwarder, struct str method, const char *path,
+/* Adds the field by which the other one knows that this front end asks by itself; `target` is the path, with its query. False
+ * where there is no memory. */
+MUST_CHECK bool forward_add_seal(const struct forwarder_options *options, struct str method, const char *target,
                                  struct curl_slist **fields);
 
 /* The other one is taken for gone after so long without a word of its kernel, which is asked each so many seconds; and it hears
@@ -75,8 +76,7 @@ void forward_ended(void *arg, CURL *easy, CURLcode code);
 void forward_fail(struct forward *forward, const char *why);
 
 /* own_request.c */
-void forward_own_ended(void *arg, CURL *easy, CURLcode code);
-void forward_own_end_all(struct forwarder *forwarder);
+void forward_asker_end_all(struct forward_asker *asker, const char *why);
 
 /* reached.c */
 MUST_CHECK int forward_looks_begin(struct forwarder *forwarder, struct error *err);

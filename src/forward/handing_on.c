@@ -304,7 +304,7 @@ static int set_up(struct forward *forward, struct buf *method, struct buf *targe
 	forward->connect_to = curl_slist_append(NULL, forward->forwarder->target.connect_to);
 	if (!forward->connect_to || !add_headers(forward) || !buf_cstr(method) || !buf_cstr(target))
 		return -1;
-	forward_set_target(forward->forwarder, easy, forward->connect_to);
+	forward_set_url(&forward->forwarder->options, easy, forward->forwarder->target.url, forward->connect_to);
 	set_method(forward, method->data);
 	curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, target->data);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, forward->headers);

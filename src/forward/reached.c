@@ -38,6 +38,7 @@ static void free_look(struct forwarder *forwarder)
 	curl_slist_free_all(forwarder->look_to);
 	curl_slist_free_all(forwarder->look_fields);
 	buf_free(&forwarder->look_answer);
+	buf_free(&forwarder->look_target);
 	forwarder->look = NULL;
 	forwarder->look_to = forwarder->look_fields = NULL;
 }
@@ -128,11 +129,15 @@ void forward_look_now(struct forwarder *forwarder)
 	event_add(forwarder->look_again, &every);
 	forwarder->look = curl_easy_init();
 	forwarder->look_problem[0] = '\0';
-	bool done = forwarder->look && curl_list_add(&forwarder->look_to, forwarder->target.connect_to) &&
-	            forward_add_seal(forwarder, STR_LITERAL("GET"), LOOK_PATH, &forwarder->look_fields);
+	buf_add_text(&forwarder->look_target, LOOK_PATH);
+	if (forwarder->options.say)
+		forwarder->options.say(forwarder->options.arg, &forwarder->look_target);
+	const char *target = buf_cstr(&forwarder->look_target);
+	bool done = forwarder->look && target && curl_list_add(&forwarder->look_to, forwarder->target.connect_to) &&
+	            forward_add_seal(&forwarder->options, STR_LITERAL("GET"), target, &forwarder->look_fields);
 	if (done) {
-		forward_set_target(forwarder, forwarder->look, forwarder->look_to);
-		curl_easy_setopt(forwarder->look, CURLOPT_REQUEST_TARGET, LOOK_PATH);
+		forward_set_url(&forwarder->options, forwarder->look, forwarder->target.url, forwarder->look_to);
+		curl_easy_setopt(forwarder->look, CURLOPT_REQUEST_TARGET, target);
 		curl_easy_setopt(forwarder->look, CURLOPT_TIMEOUT_MS, LOOK_MS);
 		curl_easy_setopt(forwarder->look, CURLOPT_HTTPHEADER, forwarder->look_fields);
 		curl_easy_setopt(forwarder->look, CURLOPT_WRITEFUNCTION, on_answer);

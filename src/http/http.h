@@ -249,8 +249,9 @@ uint64_t http_request_length(const struct http_request *request);
 MUST_CHECK int http_request_seal_client(const struct http_request *request, const uint8_t key[HTTP_RELAY_KEY_BYTES],
                                         struct buf *out, struct error *err);
 
-/* Appends its value for a request of a server of ours itself, which no client has made, without credentials. ERROR_NOMEM. */
-MUST_CHECK int http_seal_own_request(struct str method, struct str path, const uint8_t key[HTTP_RELAY_KEY_BYTES],
+/* Appends its value for a request of a server of ours itself, which no client has made, without credentials. `target` is the
+ * path, with its query. ERROR_NOMEM. */
+MUST_CHECK int http_seal_own_request(struct str method, struct str target, const uint8_t key[HTTP_RELAY_KEY_BYTES],
                                      struct buf *out, struct error *err);
 
 /* Has another front end made the request itself, and sealed it so? */

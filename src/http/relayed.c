@@ -127,13 +127,13 @@ int http_request_seal_client(const struct http_request *request, const uint8_t k
 	return seal(request, false, key, out, err);
 }
 
-int http_seal_own_request(struct str method, struct str path, const uint8_t key[HTTP_RELAY_KEY_BYTES], struct buf *out,
-                          struct error *err)
+int http_seal_own_request(struct str method, struct str target, const uint8_t key[HTTP_RELAY_KEY_BYTES],
+                          struct buf *out, struct error *err)
 {
 	struct http_connection none = { .ssl = NULL };
 	const struct http_request own = {
 		.connection = &none,
-		.head = { .method = method, .path = path, .host = STR_LITERAL("localhost") },
+		.head = { .method = method, .path = target, .host = STR_LITERAL("localhost") },
 	};
 
 	return seal(&own, true, key, out, err);
