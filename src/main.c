@@ -568,8 +568,11 @@ static int start_http(struct daemon *d, struct error *err)
 		return -1;
 	http_server_log_to(d->http, d->access);
 	http_server_gather(d->http);
-	if (meta_is_shared(d->meta))
+	if (meta_is_shared(d->meta)) {
 		http_server_trust_relays(d->http, d->app.cursor_key.bytes);
+		if (reports_use_workers(d->reports, d->app.cursor_key.bytes, err) != 0)
+			return -1;
+	}
 	return take_over_listening(d, err);
 }
 

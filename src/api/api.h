@@ -72,6 +72,9 @@ bool api_auth_producer(struct http_request *request, void *app);
 void api_cdrs_post(struct http_request *request, void *app);
 void api_cdrs_end_all(struct api *app, const struct error *why);
 
+/* Only front ends of this catalog; to others, there is nothing at the path. For any `app`. */
+bool api_auth_front_end(struct http_request *request, void *app);
+
 /* Is it made by a producer with the right secret? Answers nothing. */
 bool api_is_producers(struct http_request *request, struct api *app);
 

@@ -198,10 +198,34 @@ void api_healthz_get(struct http_request *request, void *app)
 	api_health_reply_alive(request);
 }
 
+#define ROOM_DIGITS 4 /* as reports_max has at most */
+
+/* A front end that forwards makes files, too, when it says so. What a client has sent through one says nothing. */
+static void note_worker(const struct http_request *request, const struct api *app)
+{
+	struct query_params params = { 0 };
+	struct error err;
+
+	if (!http_request_is_of_front_end(request))
+		return;
+	if (query_params_decode(&params, http_request_query(request), &err) == 0) {
+		struct str url = query_params_get(&params, API_READY_URL);
+		struct str room = query_params_get(&params, API_READY_ROOM);
+		uint64_t count = 0;
+
+		for (size_t i = 0; i < room.len && i < ROOM_DIGITS && room.p[i] >= '0' && room.p[i] <= '9'; i++)
+			count = count * 10 + (uint64_t)(room.p[i] - '0');
+		if (url.len > 0)
+			reports_note_worker(app->reports, url, count);
+	}
+	query_params_free(&params);
+}
+
 void api_readyz_get(struct http_request *request, void *arg)
 {
 	const struct api *app = arg;
 
+	note_worker(request, app);
 	api_health_reply_ready(
 		request,
 		&(struct api_health){ .http = app->http, .store = app->store, .disk = app->disk, .meta = app->meta });

@@ -7,9 +7,6 @@
 
 #include "http/http.h"
 
-/* Only front ends of this catalog; to others, there is nothing at the path. */
-bool api_auth_front_end(struct http_request *request, void *app);
-
 void api_numbers_post(struct http_request *request, void *app);
 void api_numbers_end_post(struct http_request *request, void *app);
 

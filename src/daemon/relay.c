@@ -20,6 +20,7 @@
 #include "limits/bucket.h"
 #include "limits/logins.h"
 #include "meta/shared_holder.h"
+#include "report/worker.h"
 
 #define END_US (5 * CLOCK_US_PER_SECOND)
 #define REASON_SIZE 320
@@ -45,7 +46,8 @@ struct relay {
 	struct forwarder *forwarder;
 	struct shared_holder_watch *watch;
 	char holder[SHARED_NAME_MAX]; /* its name; "" */
-	bool is_free;                 /* the catalog is */
+	char holder_url[SHARED_URL_MAX];
+	bool is_free; /* the catalog is */
 	bool may_try;
 	bool has_ended; /* another server is in its place: nothing is forwarded any more */
 	bool has_key;
@@ -69,7 +71,8 @@ static void begin_intake(struct relay *relay)
 		                                .catalog = relay->catalog,
 		                                .forwarder = relay->forwarder,
 		                                .http = relay->server,
-		                                .api = &relay->api };
+		                                .api = &relay->api,
+		                                .key = relay->key };
 	struct error err;
 
 	if (relay->intake || relay->has_ended || clock_monotonic_us() < relay->intake_again_us)
@@ -156,6 +159,8 @@ static int read_key(struct relay *relay, size_t i, struct error *err)
 	if (i == SEALS)
 		memcpy(relay->key, key, sizeof(relay->key));
 	relay->has_key |= i == SEALS;
+	if (relay->has_key)
+		http_server_trust_relays(relay->server, relay->key);
 	return meta_mark_key(relay->marks[i], row->name, key, row->len, err);
 }
 
@@ -203,7 +208,11 @@ static void lead_to(struct relay *relay, const struct shared_holder *holder)
 	if (result == 0)
 		result = forwarder_lead_to(relay->forwarder, holder->name, holder->url, &err);
 	note(relay->problem, result, &err);
+	if (relay->intake && strcmp(relay->holder_url, holder->url) != 0)
+		report_worker_end_all(
+			intake_worker(relay->intake)); /* nobody waits for what the one of before ordered */
 	str_copy(relay->holder, sizeof(relay->holder), holder->name);
+	str_copy(relay->holder_url, sizeof(relay->holder_url), holder->url);
 }
 
 static void lead_nowhere(struct relay *relay)
@@ -303,6 +312,31 @@ static void on_readyz(struct http_request *request, void *app)
 	http_reply(request, is_ready ? 200 : 503, "application/json", &body);
 }
 
+/* What is said of it to the holder: where it is, and how many files of reports it makes at once. */
+static void say(void *arg, struct buf *query)
+{
+	const struct relay *relay = arg;
+	uint64_t room = relay->intake ? report_worker_room(intake_worker(relay->intake)) : 0;
+
+	buf_add_text(query, "?" API_READY_URL "=");
+	for (const char *c = relay->config->front_end_url; *c; c++)
+		buf_addf(query, "%%%02x", (unsigned char)*c);
+	buf_addf(query, "&" API_READY_ROOM "=%llu", (unsigned long long)room);
+}
+
+static void on_order(struct http_request *request, void *app)
+{
+	const struct relay *relay = app;
+	struct error err;
+
+	if (relay->intake) {
+		report_worker_take(intake_worker(relay->intake), request);
+		return;
+	}
+	error_set(&err, ERROR_UNAVAILABLE, "reports: none are made here now");
+	http_reply_error(request, &err);
+}
+
 static void on_any(struct http_request *request, void *app)
 {
 	struct relay *relay = app;
@@ -325,6 +359,11 @@ static const struct http_route routes[] = {
 	  .body = HTTP_BODY_STREAM,
 	  .authenticate = api_auth_producer,
 	  .handle = api_cdrs_post },
+	{ .method = HTTP_POST,
+	  .path = REPORT_ORDER_PATH,
+	  .body = HTTP_BODY_STREAM,
+	  .authenticate = api_auth_front_end,
+	  .handle = on_order },
 	{ .path = HTTP_ANY_PATH, .body = HTTP_BODY_RAW, .handle = on_any },
 	{ 0 },
 };
@@ -347,6 +386,8 @@ static void end_asking(struct relay *relay)
 void relay_drain(struct relay *relay, int64_t timeout_us, void (*done)(void *arg), void *arg)
 {
 	end_asking(relay);
+	if (relay->intake)
+		report_worker_end(intake_worker(relay->intake));
 	http_server_drain(relay->server, timeout_us, done, arg);
 }
 
@@ -379,7 +420,9 @@ struct relay *relay_new(struct tasks *tasks, const struct config *config, struct
 	if (relay->server)
 		relay->forwarder = forwarder_new(&(struct forwarder_options){ .base = options->base,
 		                                                              .ca_file = config->front_end_ca_file,
-		                                                              .key = relay->key },
+		                                                              .key = relay->key,
+		                                                              .say = say,
+		                                                              .arg = relay },
 		                                 err);
 	if (relay->forwarder)
 		relay->watch = shared_holder_watch_new(options, on_told, relay, err);

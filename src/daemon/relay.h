@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * relay.h: what a front end is while another one holds the catalog: it listens, takes records in itself (taking_in.h), and forwards
- * what else is asked of it to that one, and records, too, while it cannot.
+ * relay.h: what a front end is while another one holds the catalog: it listens, takes records in itself (taking_in.h), makes files of
+ * reports for that one (report/worker.h), and forwards what else is asked of it to that one, and records, too, while it cannot.
  *
  * It answers /healthz and /readyz itself. Which front end holds the catalog, it asks PostgreSQL, and where that does not
  * answer, the one of before is taken for it. When nobody holds the catalog, the relay says so (relay_may_try), and what cannot

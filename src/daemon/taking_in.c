@@ -16,6 +16,7 @@
 #include "ingest/ingest.h"
 #include "limits/limits.h"
 #include "mapping/mapping.h"
+#include "report/worker.h"
 #include "store/erased.h"
 
 #define FOLLOW_EVERY_US (CLOCK_US_PER_SECOND / 10)
@@ -31,6 +32,7 @@ struct intake {
 	struct mappings *mappings;
 	struct ingest *ingest;
 	struct limits *limits;
+	struct report_worker *worker;
 	bool is_broken;
 };
 
@@ -106,6 +108,18 @@ static int open_ingest(struct intake *intake, struct error *err)
 	return intake->limits ? 0 : -1;
 }
 
+static int open_worker(struct intake *intake, struct error *err)
+{
+	intake->worker = report_worker_new(&(struct report_worker_options){ .tasks = intake->options.tasks,
+	                                                                    .config = intake->options.config,
+	                                                                    .store = intake->store,
+	                                                                    .disk = intake->disk,
+	                                                                    .shrinking = intake->shrinking,
+	                                                                    .key = intake->options.key },
+	                                   err);
+	return intake->worker ? 0 : -1;
+}
+
 static int serve(struct intake *intake, struct error *err)
 {
 	struct api *api = intake->options.api;
@@ -139,7 +153,7 @@ struct intake *intake_new(const struct intake_options *options, struct error *er
 	if (!intake->shrinking)
 		error_set(err, ERROR_NOMEM, "ingest: out of memory");
 	else if (open_catalog(intake, err) == 0 && open_store(intake, err) == 0 && open_ingest(intake, err) == 0 &&
-	         serve(intake, err) == 0)
+	         open_worker(intake, err) == 0 && serve(intake, err) == 0)
 		return intake;
 	intake_free(intake);
 	return NULL;
@@ -154,6 +168,7 @@ void intake_free(struct intake *intake)
 	error_set(&err, ERROR_UNAVAILABLE, "this front end takes no records in now");
 	api_cdrs_end_all(intake->options.api, &err);
 	api_unwatch_passes(intake->options.api);
+	report_worker_free(intake->worker);
 	limits_free(intake->limits);
 	ingest_free(intake->ingest);
 	mappings_free(intake->mappings);
@@ -162,6 +177,11 @@ void intake_free(struct intake *intake)
 	meta_close(intake->meta);
 	shrinking_free(intake->shrinking);
 	free(intake);
+}
+
+struct report_worker *intake_worker(struct intake *intake)
+{
+	return intake->worker;
 }
 
 bool intake_is_broken(const struct intake *intake)

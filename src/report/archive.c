@@ -34,6 +34,7 @@ struct archive {
 	char *path;
 	int fd;
 	bool is_new; /* its name may not last yet */
+	bool passes;
 	void *compressor;
 	EVP_MD_CTX *hash;
 	struct archive_state state;
@@ -92,6 +93,7 @@ static struct archive *make(const char *path, const struct archive_options *opti
 		memcpy(archive->entry.name, options->name.p, name_len);
 	archive->entry.name_len = name_len;
 	archive->entry.time_us = options->time_us;
+	archive->passes = options->passes;
 	if (archive->path && (archive->compressor || !archive->codec->compressor_new) && archive->hash &&
 	    EVP_DigestInit_ex(archive->hash, EVP_sha256(), NULL) == 1)
 		return archive;
@@ -185,7 +187,7 @@ static void begin_writeback(struct archive *archive)
 {
 	uint64_t len = archive->state.bytes - archive->writeback_bytes;
 
-	if (len < WRITEBACK_BYTES)
+	if (archive->passes || len < WRITEBACK_BYTES)
 		return;
 	reserve(archive);
 	/* A hint: where it fails, fdatasync does all the work, and says what is wrong. */
@@ -422,6 +424,8 @@ int archive_sync(struct archive *archive, struct error *err)
 {
 	if (write_waiting(archive, err) < 0)
 		return -1;
+	if (archive->passes)
+		return 0;
 	if (fdatasync(archive->fd) < 0)
 		return error_set_errno(err, errno, "Cannot put report file %s on disk", archive->path);
 	if (archive->is_new && directory_sync_parent(archive->path, err) != 0)

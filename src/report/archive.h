@@ -31,6 +31,7 @@ struct archive_options {
 	enum archive_kind kind;
 	struct str name; /* of the file inside, plain ASCII, at most 255 bytes; copied */
 	int64_t time_us; /* and its time */
+	bool passes;     /* the file need not last: it is never put on disk on purpose */
 };
 
 /* The state of a file, which with its SHA-256 is what a checkpoint must keep. */
@@ -86,7 +87,7 @@ MUST_CHECK enum archive_put archive_resume(struct archive *archive, uint64_t max
 /* Writes what follows the content: the file is complete, but not yet on disk. */
 MUST_CHECK int archive_finish(struct archive *archive, struct error *err);
 
-/* Writes what still waits in memory, and waits until all of the file is on disk. */
+/* Writes what still waits in memory, and waits until all of the file is on disk, unless it passes. */
 MUST_CHECK int archive_sync(struct archive *archive, struct error *err);
 
 const struct archive_state *archive_state(const struct archive *archive);

@@ -14,28 +14,11 @@
 #include "base/log.h"
 #include "callback/callback.h"
 #include "destination/destination.h"
+#include "report/away.h"
 #include "report/report_private.h"
 #include "report/table.h"
+#include "report/workers.h"
 #include "store/clock_watch.h"
-
-_Static_assert((int)QUERY_CSV == (int)REPORT_CSV && (int)QUERY_NDJSON == (int)REPORT_NDJSON &&
-                       (int)QUERY_PARQUET == (int)REPORT_PARQUET,
-               "the same order");
-_Static_assert((int)QUERY_ZIP == (int)REPORT_ZIP && (int)QUERY_GZIP == (int)REPORT_GZIP &&
-                       (int)QUERY_ZSTD == (int)REPORT_ZSTD,
-               "the same order");
-
-void report_work_free(struct report_work *work)
-{
-	if (!work)
-		return;
-	maker_free(work->maker);
-	report_free(&work->report);
-	buf_free(&work->accounts);
-	buf_free(&work->inner_name);
-	zone_free(&work->zone);
-	free(work);
-}
 
 /* --- its end --- */
 
@@ -185,16 +168,6 @@ static void set_ended(const struct reports *reports, struct report *report, enum
 		buf_clear(&report->reason); /* the end must be written all the same */
 }
 
-static void take_progress(struct report *report, const struct maker *maker)
-{
-	struct maker_progress progress;
-
-	maker_progress(maker, &progress);
-	report->rows = progress.rows;
-	report->bytes = progress.bytes;
-	report->share = progress.share;
-}
-
 /* The reason shown to the account: it reveals nothing about the machine. The log has the full message. */
 static const char *reason_of(const struct error *err)
 {
@@ -214,40 +187,35 @@ static const char *reason_of(const struct error *err)
 	}
 }
 
+static void end_making(struct report_work *work)
+{
+	maker_free(work->maker);
+	work->maker = NULL;
+	report_away_free(work->away);
+	work->away = NULL;
+}
+
 /* The file is removed first: on a full disk that makes room to write the end. */
-static void fail(struct reports *reports, struct report_job *job, const struct error *err)
+void report_job_fail(struct reports *reports, struct report_job *job, const struct error *err)
 {
 	struct report_work *work = job->work;
 
 	log_warn("report", "%s: fails: %s", job->id, err->message);
-	if (work->maker)
-		take_progress(&work->report, work->maker);
-	maker_free(work->maker);
-	work->maker = NULL;
+	report_take_progress(&work->report, work);
+	end_making(work);
 	report_file_remove(reports, work->report.file_id);
 	set_ended(reports, &work->report, REPORT_FAILED, reason_of(err));
 	settle(reports, job);
 }
 
-static void succeed(struct reports *reports, struct report_job *job, enum report_state state)
+void report_job_succeed(struct reports *reports, struct report_job *job, enum report_state state,
+                        const struct maker_result *result)
 {
 	struct report_work *work = job->work;
-	struct report *report = &work->report;
-	struct maker_result result;
 
-	maker_result(work->maker, &result);
-	maker_free(work->maker);
-	work->maker = NULL;
-	report->rows = result.rows;
-	report->bytes = result.bytes;
-	report->share = 1;
-	report->first_us = result.first_us;
-	report->last_us = result.last_us;
-	memcpy(report->sha256, result.sha256, sizeof(report->sha256));
-	report->unsummed = result.unsummed;
-	report->sums_count = result.sums_count;
-	memcpy(report->sums, result.sums, sizeof(report->sums));
-	set_ended(reports, report, state, "");
+	report_take_result(&work->report, result);
+	end_making(work);
+	set_ended(reports, &work->report, state, "");
 	settle(reports, job);
 }
 
@@ -260,8 +228,8 @@ static int load_for_cancel(struct reports *reports, struct report_job *job, stru
 		error_set(err, ERROR_NOT_FOUND, "report %s: no such report", job->id);
 	if (found <= 0)
 		return -1;
-	if (job->work && job->work->maker)
-		take_progress(report, job->work->maker);
+	if (job->work)
+		report_take_progress(report, job->work);
 	return 0;
 }
 
@@ -320,39 +288,6 @@ static int load_accounts(struct reports *reports, struct report_work *work, stru
 	return 0;
 }
 
-static void make_spec(struct report_work *work)
-{
-	const struct report *report = &work->report;
-	const struct query_plan *plan = &work->plan;
-	struct record_view view = query_plan_view(plan);
-
-	report_inner_name(report, &work->inner_name);
-	work->spec = (struct report_spec){
-		.query = {
-			.product = plan->product,
-			.direction = view.direction,
-			.accounts = (const struct account_key *)(const void *)work->accounts.data,
-			.accounts_count = work->accounts.len / sizeof(struct account_key),
-			.from_us = report->from_us,
-			.to_us = report->to_us,
-			.snapshot = report->snapshot,
-			.filters = plan->filters,
-			.filters_count = plan->filters_count,
-		},
-		.view = view,
-		.format = (enum report_format)plan->format,
-		.dialect = (enum report_dialect)plan->dialect,
-		.zone = plan->time_zone.p ? &work->zone : NULL,
-		.compression = (enum report_compression)plan->compression,
-		.columns = plan->columns_count > 0 ? plan->columns : NULL,
-		.columns_count = plan->columns_count,
-		.inner_name = buf_str(&work->inner_name),
-		.time_us = report->received_us,
-		.max_rows = report->max_rows,
-		.max_bytes = report->max_bytes,
-	};
-}
-
 /* The store has something for a waiting report. */
 static void on_ready(void *arg)
 {
@@ -370,7 +305,7 @@ static int make_maker(struct reports *reports, struct report_work *work, struct 
 	struct buf path = { 0 };
 
 	report_file_path(reports, work->report.file_id, &path);
-	if (!buf_cstr(&path) || work->inner_name.failed)
+	if (!buf_cstr(&path))
 		return error_set(err, ERROR_NOMEM, "report %s: out of memory", work->report.id);
 	work->maker = maker_new(reports->store, &work->spec, path.data, buf_str(checkpoint), err);
 	if (!work->maker && checkpoint->len > 0 && err->code == ERROR_CORRUPT) {
@@ -389,7 +324,7 @@ static int make_maker(struct reports *reports, struct report_work *work, struct 
 
 static void set_clock(struct reports *reports, struct report_work *work)
 {
-	maker_progress(work->maker, &work->seen);
+	MAY_FAIL(!report_work_progress(work, &work->seen)); /* it is being made */
 	work->checkpoint_at_us = clock_monotonic_us() + reports->config->report_checkpoint;
 }
 
@@ -414,20 +349,24 @@ static struct report_work *load_work(struct reports *reports, const char *id, st
 /* Steps whose failure is the job's own; it then ends as FAILED. */
 static int prepare(struct reports *reports, struct report_work *work, struct error *err)
 {
-	if (!report_make_plan(&work->report, &work->plan))
-		return error_set(err, ERROR_INVALID,
-		                 "This version of the server does not take the report's parameters");
+	if (report_work_plan(work, err) != 0)
+		return -1;
 	return work->report.state == REPORT_PROCESSING ? load_accounts(reports, work, err) : 0;
 }
 
-/* A record's other times lie within days of its time field. */
-static int load_zone(struct report_work *work, struct error *err)
+/* Is it to be made by this front end? What the daemon writes itself is on this disk, and so is a file that was begun. */
+static bool stays_here(const struct report_work *work)
 {
-	const struct report *report = &work->report;
+	return (work->plan.product && work->plan.product->own) || work->report.checkpoint.len > 0;
+}
 
-	if (!work->plan.time_zone.p)
-		return 0;
-	return zone_load(&work->zone, work->plan.time_zone, report->from_us, report->to_us, err);
+static int begin_making(struct reports *reports, struct report_job *job, struct report_work *work, struct error *err)
+{
+	struct known_worker *worker = job->stays_here ? NULL : report_workers_choose(reports);
+
+	if (report_work_specify(work, err) != 0)
+		return -1;
+	return worker ? report_away_begin(reports, job, work, worker, err) : make_maker(reports, work, err);
 }
 
 int report_job_start(struct reports *reports, struct report_job *job, struct error *err)
@@ -438,23 +377,33 @@ int report_job_start(struct reports *reports, struct report_job *job, struct err
 	if (!work)
 		return -1;
 	result = prepare(reports, work, err);
+	job->stays_here |= result == 0 && stays_here(work);
+	if (job->stays_here && !report_workers_have_room_here(reports)) {
+		report_work_free(work);
+		return 0;
+	}
 	if (result == 0 && work->report.state == REPORT_PENDING && begin(reports, work, err) < 0) {
 		report_work_free(work);
 		return -1;
 	}
 	if (result == 0)
-		result = load_zone(work, err);
-	if (result == 0) {
-		make_spec(work);
-		result = make_maker(reports, work, err);
-	}
+		result = begin_making(reports, job, work, err);
 	job->work = work;
 	report_queue_started(reports, job);
 	if (result < 0)
-		fail(reports, job, err);
+		report_job_fail(reports, job, err);
 	else
 		set_clock(reports, work);
 	return 0;
+}
+
+void report_job_put_back(struct reports *reports, struct report_job *job)
+{
+	struct report_work *work = job->work;
+
+	report_queue_put_back(reports, job);
+	report_work_free(work);
+	report_scheduler_wake(reports);
 }
 
 /* --- while it runs --- */
@@ -471,11 +420,11 @@ void report_job_checkpoint(struct reports *reports, struct report_job *job)
 		return;
 	buf_clear(&report->checkpoint);
 	if (maker_checkpoint(work->maker, &report->checkpoint, &err) < 0) {
-		fail(reports, job, &err);
+		report_job_fail(reports, job, &err);
 		return;
 	}
 	work->stepped = false;
-	take_progress(report, work->maker);
+	report_take_progress(report, work);
 	if (change_begin(&change, reports->meta, &err) != 0 ||
 	    change_end(&change, table_put(&change, report, &err), &err) != 0)
 		log_error("report", "%s: a checkpoint could not be written: %s", job->id, err.message);
@@ -484,6 +433,7 @@ void report_job_checkpoint(struct reports *reports, struct report_job *job)
 void report_job_step(struct reports *reports, struct report_job *job, int64_t deadline_us)
 {
 	struct report_work *work = job->work;
+	struct maker_result result;
 	struct error err = { 0 };
 
 	switch (maker_step(work->maker, deadline_us, &err)) {
@@ -496,13 +446,15 @@ void report_job_step(struct reports *reports, struct report_job *job, int64_t de
 		work->waits = true;
 		break;
 	case MAKER_DONE:
-		succeed(reports, job, REPORT_SUCCESS);
+		maker_result(work->maker, &result);
+		report_job_succeed(reports, job, REPORT_SUCCESS, &result);
 		break;
 	case MAKER_TRUNCATED:
-		succeed(reports, job, REPORT_TRUNCATED);
+		maker_result(work->maker, &result);
+		report_job_succeed(reports, job, REPORT_TRUNCATED, &result);
 		break;
 	case MAKER_FAILED:
-		fail(reports, job, &err);
+		report_job_fail(reports, job, &err);
 		break;
 	}
 }
@@ -512,6 +464,10 @@ int report_job_begin_again(struct reports *reports, struct report_job *job, stru
 	struct report_work *work = job->work;
 	struct change change;
 
+	if (work && work->away) { /* there is no checkpoint of it */
+		report_job_put_back(reports, job);
+		return 0;
+	}
 	if (!work || !work->maker)
 		return 0;
 	maker_free(work->maker);
@@ -524,7 +480,7 @@ int report_job_begin_again(struct reports *reports, struct report_job *job, stru
 	if (change_begin(&change, reports->meta, err) != 0 ||
 	    change_end(&change, table_put(&change, &work->report, err), err) != 0 ||
 	    make_maker(reports, work, err) != 0) {
-		fail(reports, job, err);
+		report_job_fail(reports, job, err);
 		return -1;
 	}
 	set_clock(reports, work);
@@ -536,7 +492,7 @@ static bool has_got_on(struct report_work *work)
 	struct maker_progress now;
 	bool moved;
 
-	maker_progress(work->maker, &now);
+	MAY_FAIL(!report_work_progress(work, &now)); /* it is being made */
 	moved = now.rows != work->seen.rows || now.bytes != work->seen.bytes || now.share > work->seen.share;
 	work->seen = now;
 	return moved;
@@ -553,11 +509,15 @@ void report_job_look_after(struct reports *reports, struct report_job *job, int6
 		settle(reports, job);
 		return;
 	}
+	if (work->away) {
+		report_away_look_after(work->away, elapsed_us);
+		return;
+	}
 	work->stalled_us = has_got_on(work) ? 0 : work->stalled_us + elapsed_us;
 	if (work->stalled_us < max_us)
 		return;
 	clock_format_duration(&stalled, work->stalled_us - work->stalled_us % CLOCK_US_PER_SECOND);
 	error_set(&err, ERROR_LIMIT, "No progress for %.*s", STR_ARGS(buf_str(&stalled)));
 	buf_free(&stalled);
-	fail(reports, job, &err);
+	report_job_fail(reports, job, &err);
 }

@@ -17,12 +17,14 @@ libcdrd_a_SOURCES += \
 	src/report/maker_totals.c
 
 libcdrd_a_SOURCES += \
+	src/report/away.c src/report/away.h \
 	src/report/erasing.c \
 	src/report/expiry.c \
 	src/report/file_size.c \
 	src/report/row_sizes.def \
 	src/report/files.c \
 	src/report/job.c \
+	src/report/order.c src/report/order.h \
 	src/report/queue.c \
 	src/report/callback_note.c \
 	src/report/report.h src/report/report_private.h \
@@ -32,4 +34,7 @@ libcdrd_a_SOURCES += \
 	src/report/scheduler.c \
 	src/report/search.c src/report/search.h \
 	src/report/status.c \
-	src/report/table.c src/report/table.h
+	src/report/table.c src/report/table.h \
+	src/report/job_work.c \
+	src/report/worker.c src/report/worker.h \
+	src/report/workers.c src/report/workers.h

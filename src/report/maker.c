@@ -84,6 +84,7 @@ static int begin_archive(struct maker *maker, const char *path, struct str check
 		.kind = kind_of(maker->spec),
 		.name = maker->spec->inner_name,
 		.time_us = maker->spec->time_us,
+		.passes = maker->spec->passes,
 	};
 
 	if (checkpoint.len == 0) {

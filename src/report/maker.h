@@ -56,6 +56,8 @@ struct report_spec {
 	struct str inner_name; /* of the file inside a zip or gzip: report_SMS_abcd1234_20241126.csv; plain ASCII */
 	int64_t time_us;       /* its time there: the job's receipt, so that the bytes can be reproduced */
 
+	bool passes; /* the file is only handed on: it need not be on disk at the end */
+
 	uint64_t group_rows; /* of a Parquet file's row groups at most; 0: as many as parquet/ takes */
 
 	uint64_t max_rows;  /* of the report; 0: no limit */

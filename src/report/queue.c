@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "report/report_private.h"
+#include "report/workers.h"
 
 static struct report_queue *find(const struct reports *reports, const char *creator)
 {
@@ -104,10 +105,13 @@ struct report_job *report_queue_next_pending(struct reports *reports)
 	uint64_t most = (uint64_t)reports->config->reports_per_account_max;
 	struct report_queue *queue, *best = NULL;
 
-	if (reports->running_count >= (uint64_t)reports->config->reports_max)
+	bool here = report_workers_have_room_here(reports);
+
+	if (!here && !report_workers_have_room(reports))
 		return NULL;
 	TAILQ_FOREACH(queue, &reports->queues, link) {
-		if (queue->pending_count == 0 || queue->running_count >= most)
+		if (queue->pending_count == 0 || queue->running_count >= most ||
+		    (!here && TAILQ_FIRST(&queue->pending)->stays_here))
 			continue;
 		if (!best || comes_before(queue, best))
 			best = queue;
@@ -120,7 +124,7 @@ static struct report_job *first_ready(struct report_queue *queue)
 	struct report_job *job;
 
 	TAILQ_FOREACH(job, &queue->running, link) {
-		if (!job->work->ended && !job->work->waits)
+		if (!job->work->ended && !job->work->waits && !job->work->away)
 			return job;
 	}
 	return NULL;
@@ -154,6 +158,19 @@ void report_queue_started(struct reports *reports, struct report_job *job)
 	TAILQ_INSERT_TAIL(&queue->running, job, link);
 	queue->running_count++;
 	reports->running_count++;
+}
+
+void report_queue_put_back(struct reports *reports, struct report_job *job)
+{
+	struct report_queue *queue = job->queue;
+
+	TAILQ_REMOVE(&queue->running, job, link);
+	queue->running_count--;
+	reports->running_count--;
+	job->work = NULL;
+	TAILQ_INSERT_HEAD(&queue->pending, job, link);
+	queue->pending_count++;
+	reports->pending_count++;
 }
 
 void report_queue_remove(struct reports *reports, struct report_job *job)

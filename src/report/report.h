@@ -55,6 +55,14 @@ void reports_watch_disk(struct reports *reports, const struct disk *disk);
 void reports_free(struct reports *reports);
 
 /*
+ * From now on, other front ends make files, too, each as many at once as it says: those that reports_note_worker tells of, for
+ * some seconds each time. `url` is where one is reached (forward.h), and `key` of HTTP_RELAY_KEY_BYTES what front ends share,
+ * which stays the caller's. Files are here all the same when they are whole. A job whose worker is lost begins again.
+ */
+MUST_CHECK int reports_use_workers(struct reports *reports, const uint8_t *key, struct error *err);
+void reports_note_worker(struct reports *reports, struct str url, uint64_t room);
+
+/*
  * Called with each report that ends with a file, before its end is written; it may block for an fsync. -1 keeps the
  * report from ending: it is called again every second, and after a crash with the same report. Optional; set it before
  * the loop runs.

@@ -7,6 +7,11 @@
  *	queue.c      which job is next: accounts take turns, then an account's jobs
  *	scheduler.c  the events: slices, and checks once a second
  *	job.c        one job: its start, steps, checkpoints and end
+ *	job_work.c   what a job needs while its file is made
+ *	workers.c    other front ends that make files, and which one a job goes to
+ *	away.c       a job whose file a worker makes
+ *	worker.c     the worker's side
+ *	order.c      what both say to each other
  *	erasing.c    erases a person's number from reports
  *	search.c     is it in a file?
  *	expiry.c     removes files and rows of ended jobs
@@ -35,7 +40,8 @@ struct report_work {
 	struct zone zone; /* of the times in the file, unless they stay in UTC */
 	struct report_spec spec;
 	struct reports *reports;
-	struct maker *maker;        /* NULL once it has ended */
+	struct maker *maker;        /* NULL once it has ended, or where another front end makes the file: */
+	struct report_away *away;   /* or NULL */
 	bool waits;                 /* the store has nothing for it yet */
 	bool ended;                 /* `report` says how, but that could not be written yet: retried every second */
 	bool stepped;               /* since the last checkpoint */
@@ -50,6 +56,7 @@ struct report_job {
 	struct report_queue *queue;
 	char id[ID_UUID_LEN + 1];
 	struct report_work *work; /* NULL while it is pending */
+	bool stays_here;          /* no other front end is to make its file */
 };
 
 TAILQ_HEAD(report_jobs, report_job);
@@ -85,6 +92,13 @@ struct reports {
 	uint64_t turns; /* two per started job: odd numbers are for new queues in between */
 	uint64_t queues_made;
 
+	TAILQ_HEAD(, known_worker) workers; /* in the order of their turns */
+	size_t workers_count;
+	uint64_t away_count;         /* of those that run */
+	struct forward_asker *asker; /* of them; NULL: none are used */
+	struct resolver *resolver;
+	const uint8_t *key;
+
 	bool held; /* a job could not be started: no further start before the next tick */
 	struct task slice;
 	struct event *tick;
@@ -117,6 +131,9 @@ struct report_job *report_queue_next_running(struct reports *reports);
 /* From pending to running; job->work is set. */
 void report_queue_started(struct reports *reports, struct report_job *job);
 
+/* From running to the first that is pending; its work is the caller's. */
+void report_queue_put_back(struct reports *reports, struct report_job *job);
+
 /* Removes the job and frees it, but not its work. */
 void report_queue_remove(struct reports *reports, struct report_job *job);
 
@@ -129,7 +146,7 @@ MUST_CHECK int report_find_delivered(void *meta, struct str id, struct buf *sha2
 
 /*
  * Starts a pending job, or resumes one that a crash or restart interrupted. If it returns 0, one that cannot be made
- * has ended as FAILED. -1 when it stays pending, out of memory or disk, ERROR_CORRUPT when it has no row.
+ * has ended as FAILED, and one that only this front end can make, which has no room, is still pending. -1 when it stays pending, out of memory or disk, ERROR_CORRUPT when it has no row.
  */
 MUST_CHECK int report_job_start(struct reports *reports, struct report_job *job, struct error *err);
 
@@ -153,7 +170,31 @@ MUST_CHECK int report_make_anew(struct reports *reports, struct report *report, 
 /* Starts a job in progress over: the data it has read has changed. */
 MUST_CHECK int report_job_begin_again(struct reports *reports, struct report_job *job, struct error *err);
 
+/* Its file is there, and on disk. */
+void report_job_succeed(struct reports *reports, struct report_job *job, enum report_state state,
+                        const struct maker_result *result);
+
+/* Ends it as FAILED, for that reason. */
+void report_job_fail(struct reports *reports, struct report_job *job, const struct error *err);
+
+/* One that runs is pending again, before all others of its creator; what was made of it is lost. */
+void report_job_put_back(struct reports *reports, struct report_job *job);
+
+/* --- job_work.c --- */
+
+/* Does nothing on NULL. */
 void report_work_free(struct report_work *work);
+
+/* Fills the plan from the report; then, once accounts are there, the zone and the spec. */
+MUST_CHECK int report_work_plan(struct report_work *work, struct error *err);
+MUST_CHECK int report_work_specify(struct report_work *work, struct error *err);
+
+/* False when nobody makes the file. */
+bool report_work_progress(const struct report_work *work, struct maker_progress *progress);
+
+/* Copies progress, where there is any, or a result, into a report. */
+void report_take_progress(struct report *report, const struct report_work *work);
+void report_take_result(struct report *report, const struct maker_result *result);
 
 /* --- scheduler.c --- */
 

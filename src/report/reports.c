@@ -12,6 +12,7 @@
 #include "callback/callback.h"
 #include "report/report_private.h"
 #include "report/table.h"
+#include "report/workers.h"
 
 /* --- the module's life --- */
 
@@ -69,6 +70,7 @@ struct reports *reports_new(struct tasks *tasks, const struct config *config, st
 		return NULL;
 	}
 	TAILQ_INIT(&reports->queues);
+	TAILQ_INIT(&reports->workers);
 	reports->tasks = tasks;
 	reports->config = config;
 	reports->meta = meta;
@@ -138,6 +140,7 @@ void reports_free(struct reports *reports)
 		return;
 	secure_running(reports);
 	free_jobs(reports);
+	report_workers_free(reports);
 	task_cancel(&reports->slice);
 	free_event(reports->tick);
 	free(reports->dir);
@@ -234,17 +237,12 @@ int reports_create(struct reports *reports, const struct report_request *request
 static void add_progress(const struct reports *reports, struct report *report)
 {
 	const struct report_job *job;
-	struct maker_progress progress;
 
 	if (report->state != REPORT_PROCESSING)
 		return;
 	job = report_queue_find(reports, report->creator, str_from(report->id));
-	if (!job || !job->work || !job->work->maker)
-		return;
-	maker_progress(job->work->maker, &progress);
-	report->rows = progress.rows;
-	report->bytes = progress.bytes;
-	report->share = progress.share;
+	if (job && job->work)
+		report_take_progress(report, job->work);
 }
 
 static int not_found(const char *what, struct str id, struct error *err)

@@ -86,6 +86,7 @@ tests_unit_run_SOURCES += tests/unit/test_logfile.c
 tests_unit_run_SOURCES += tests/unit/test_metrics.c
 tests_unit_run_SOURCES += tests/unit/test_report_table.c
 tests_unit_run_SOURCES += tests/unit/test_report_queue.c
+tests_unit_run_SOURCES += tests/unit/test_report_order.c
 tests_unit_run_SOURCES += tests/unit/test_report_body.c
 tests_unit_run_SOURCES += tests/unit/test_schedule.c
 tests_unit_run_SOURCES += tests/unit/test_reconcile.c

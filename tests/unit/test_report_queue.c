@@ -5,7 +5,9 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "report/report_private.h"
+#include "report/workers.h"
 
 Suite *suite_report_queue(void);
 
@@ -20,6 +22,7 @@ static void setup(void)
 	memset(works, 0, sizeof(works));
 	works_count = 0;
 	TAILQ_INIT(&reports.queues);
+	TAILQ_INIT(&reports.workers);
 	config.reports_max = 4;
 	config.reports_per_account_max = 2;
 	reports.config = &config;
@@ -103,6 +106,69 @@ START_TEST(one_account_alone_is_held_to_its_limit)
 }
 END_TEST
 
+START_TEST(a_job_that_is_put_back_is_the_next_one)
+{
+	add('a', '1');
+	add('a', '2');
+	add('a', '3');
+	start_all();
+	report_queue_put_back(&reports, report_queue_find(&reports, "0000000a",
+	                                                  STR_LITERAL("00000000-0000-4000-8000-0000000000a2")));
+	ck_assert_uint_eq(reports.running_count, 1);
+	ck_assert_uint_eq(reports.pending_count, 2);
+	ck_assert_str_eq(start_all(), "a2");
+}
+END_TEST
+
+/* A front end that makes `room` at once and has `running`. */
+static struct known_worker make_worker(uint64_t room, uint64_t running)
+{
+	return (struct known_worker){
+		.connect_to = "::127.0.0.1:1", .room = room, .running = running, .seen_us = clock_monotonic_us()
+	};
+}
+
+START_TEST(who_makes_the_fewest_is_given_the_next)
+{
+	struct known_worker one = make_worker(2, 0), other = make_worker(2, 0);
+
+	TAILQ_INSERT_TAIL(&reports.workers, &one, link);
+	TAILQ_INSERT_TAIL(&reports.workers, &other, link);
+	ck_assert_ptr_null(report_workers_choose(&reports));
+	reports.running_count = 1;
+	ck_assert_ptr_eq(report_workers_choose(&reports), &one);
+	ck_assert_ptr_eq(report_workers_choose(&reports), &other); /* in turn */
+	one.running = other.running = reports.away_count = 1;
+	reports.running_count = 3 + 1;
+	other.running = 2; /* all that it may */
+	ck_assert_ptr_eq(report_workers_choose(&reports), &one);
+	report_worker_set_aside(&one);
+	ck_assert_ptr_null(report_workers_choose(&reports));
+	ck_assert(!report_workers_have_room(&reports));
+	one.aside_until_us = 0;
+	one.seen_us -= 60 * CLOCK_US_PER_SECOND; /* it is gone */
+	ck_assert_ptr_null(report_workers_choose(&reports));
+}
+END_TEST
+
+START_TEST(what_only_this_front_end_makes_waits_for_its_room)
+{
+	struct known_worker worker = make_worker(8, 0);
+
+	config.reports_max = 1;
+	add('a', '1');
+	ck_assert_str_eq(start_all(), "a1");
+	add('a', '2');
+	add('b', '1');
+	ck_assert_ptr_null(report_queue_next_pending(&reports));
+	TAILQ_INSERT_TAIL(&reports.workers, &worker, link);
+	TAILQ_FIRST(&report_queue_find(&reports, "0000000a", STR_LITERAL("00000000-0000-4000-8000-0000000000a2"))
+	                     ->queue->pending)
+		->stays_here = true;
+	ck_assert_str_eq(report_queue_next_pending(&reports)->id, "00000000-0000-4000-8000-0000000000b1");
+}
+END_TEST
+
 START_TEST(slices_go_by_account_and_then_by_job)
 {
 	add('a', '1');
@@ -183,6 +249,9 @@ Suite *suite_report_queue(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, accounts_start_in_turn_up_to_both_limits);
 	tcase_add_test(tc, one_account_alone_is_held_to_its_limit);
+	tcase_add_test(tc, a_job_that_is_put_back_is_the_next_one);
+	tcase_add_test(tc, who_makes_the_fewest_is_given_the_next);
+	tcase_add_test(tc, what_only_this_front_end_makes_waits_for_its_room);
 	tcase_add_test(tc, slices_go_by_account_and_then_by_job);
 	tcase_add_test(tc, jobs_that_only_wait_to_be_written_get_no_turn);
 	tcase_add_test(tc, a_slot_that_is_free_again_goes_to_who_has_fewest);

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * workers.c: which other front ends make files, and which one a job goes to. See workers.h.
+ *
+ * A worker says every second that it is there (forward/reached.c), so nothing about it is kept anywhere but here.
+ */
+#include "report/workers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "callback/resolve.h"
+#include "forward/forward.h"
+
+#define UNSEEN_US (5 * CLOCK_US_PER_SECOND)  /* then it gets no more jobs, */
+#define FORGET_US (60 * CLOCK_US_PER_SECOND) /* and then it is not known any more */
+#define ASIDE_US (10 * CLOCK_US_PER_SECOND)
+#define RESOLVE_US (10 * CLOCK_US_PER_SECOND)
+#define WORKERS_MAX 64
+#define RESOLV_CONF "/etc/resolv.conf"
+#define HOSTS "/etc/hosts"
+
+static bool has_room(const struct known_worker *worker, int64_t now_us)
+{
+	return worker->connect_to[0] && worker->running < worker->room && now_us - worker->seen_us < UNSEEN_US &&
+	       now_us >= worker->aside_until_us;
+}
+
+bool report_workers_have_room_here(const struct reports *reports)
+{
+	return reports->running_count - reports->away_count < (uint64_t)reports->config->reports_max;
+}
+
+bool report_workers_have_room(const struct reports *reports)
+{
+	int64_t now_us = clock_monotonic_us();
+	const struct known_worker *worker;
+
+	TAILQ_FOREACH(worker, &reports->workers, link) {
+		if (has_room(worker, now_us))
+			return true;
+	}
+	return false;
+}
+
+struct known_worker *report_workers_choose(struct reports *reports)
+{
+	int64_t now_us = clock_monotonic_us();
+	struct known_worker *worker, *best = NULL;
+
+	TAILQ_FOREACH(worker, &reports->workers, link) {
+		if (has_room(worker, now_us) && (!best || worker->running < best->running))
+			best = worker;
+	}
+	if (!best ||
+	    (report_workers_have_room_here(reports) && reports->running_count - reports->away_count <= best->running))
+		return NULL;
+	TAILQ_REMOVE(&reports->workers, best, link);
+	TAILQ_INSERT_TAIL(&reports->workers, best, link);
+	return best;
+}
+
+void report_worker_set_aside(struct known_worker *worker)
+{
+	worker->aside_until_us = clock_monotonic_us() + ASIDE_US;
+}
+
+static void forget(struct reports *reports, struct known_worker *worker)
+{
+	TAILQ_REMOVE(&reports->workers, worker, link);
+	reports->workers_count--;
+	if (worker->lookup)
+		lookup_cancel(worker->lookup);
+	free(worker);
+}
+
+/* Those that have not been heard of for long. */
+static void forget_old(struct reports *reports, int64_t now_us)
+{
+	struct known_worker *worker = TAILQ_FIRST(&reports->workers), *next;
+
+	for (; worker; worker = next) {
+		next = TAILQ_NEXT(worker, link);
+		if (worker->running == 0 && now_us - worker->seen_us > FORGET_US)
+			forget(reports, worker);
+	}
+}
+
+static struct known_worker *find_or_make(struct reports *reports, struct str url)
+{
+	struct known_worker *worker;
+
+	TAILQ_FOREACH(worker, &reports->workers, link) {
+		if (str_is(url, worker->url))
+			return worker;
+	}
+	if (reports->workers_count == WORKERS_MAX || url.len >= sizeof(worker->url))
+		return NULL;
+	worker = calloc(1, sizeof(*worker));
+	if (!worker)
+		return NULL;
+	snprintf(worker->url, sizeof(worker->url), "%.*s", STR_ARGS(url));
+	TAILQ_INSERT_TAIL(&reports->workers, worker, link);
+	reports->workers_count++;
+	return worker;
+}
+
+static void on_resolved(void *arg, const struct address *addresses, size_t count, const char *problem)
+{
+	struct known_worker *worker = arg;
+	char host[ADDRESS_TEXT_LEN];
+
+	worker->lookup = NULL;
+	worker->connect_to[0] = '\0';
+	if (count == 0) {
+		if (strcmp(worker->problem, problem) != 0)
+			log_warn("report", "the front end at %s makes no reports: %s", worker->url, problem);
+		str_cut(worker->problem, sizeof(worker->problem), problem);
+		return;
+	}
+	address_format(host, (const struct sockaddr *)&addresses[0].storage);
+	snprintf(worker->connect_to, sizeof(worker->connect_to), strchr(host, ':') ? "::[%s]:%s" : "::%s:%s", host,
+	         host_port_of(forward_host_of(worker->url)));
+}
+
+/* A name is looked up when it is new, and again while it leads nowhere, or a host may have taken it that has another address. */
+static void resolve(struct reports *reports, struct known_worker *worker, int64_t now_us)
+{
+	const char *name = forward_host_of(worker->url);
+	char host[HOST_NAME_MAX_LEN + 1];
+
+	if (worker->lookup ||
+	    (worker->resolved_at_us != 0 && (now_us - worker->resolved_at_us < RESOLVE_US ||
+	                                     (worker->connect_to[0] && now_us >= worker->aside_until_us))))
+		return;
+	worker->resolved_at_us = now_us;
+	if (!name) {
+		on_resolved(worker, NULL, 0, "that is no such URL");
+		return;
+	}
+	const char *port = host_port_of(name);
+	size_t len = (size_t)(port - 1 - name);
+	bool bracketed = name[0] == '[' && name[len - 1] == ']';
+
+	snprintf(host, sizeof(host), "%.*s", (int)(len - 2 * bracketed), name + bracketed);
+	worker->lookup =
+		resolver_lookup(reports->resolver, host, (uint16_t)strtoul(port, NULL, 10), on_resolved, worker);
+}
+
+void reports_note_worker(struct reports *reports, struct str url, uint64_t room)
+{
+	int64_t now_us = clock_monotonic_us();
+	struct known_worker *worker;
+
+	if (!reports->asker)
+		return;
+	forget_old(reports, now_us);
+	worker = find_or_make(reports, url);
+	if (!worker)
+		return;
+	worker->room = room;
+	worker->seen_us = now_us;
+	resolve(reports, worker, now_us);
+	if (!worker->is_told && room > 0 && worker->connect_to[0]) {
+		log_info("report", "the front end at %s makes reports, too, %llu at once", worker->url,
+		         (unsigned long long)room);
+		worker->is_told = true;
+	}
+	if (reports->pending_count > 0)
+		report_scheduler_wake(reports);
+}
+
+/* --- its life --- */
+
+int reports_use_workers(struct reports *reports, const uint8_t *key, struct error *err)
+{
+	const struct forwarder_options options = {
+		.base = tasks_base(reports->tasks),
+		.ca_file = reports->config->front_end_ca_file,
+		.key = key,
+	};
+
+	reports->key = key;
+	reports->resolver = resolver_new(options.base, RESOLV_CONF, HOSTS, err);
+	if (reports->resolver)
+		reports->asker = forward_asker_new(&options, err);
+	return reports->asker ? 0 : -1;
+}
+
+void report_workers_free(struct reports *reports)
+{
+	while (!TAILQ_EMPTY(&reports->workers))
+		forget(reports, TAILQ_FIRST(&reports->workers));
+	forward_asker_free(reports->asker);
+	resolver_free(reports->resolver);
+}
