@@ -58,6 +58,7 @@ class FrontEnd:
         self.command = [os.path.join(build, "cdrd")]
         for name, value in {**settings, "listen": f"127.0.0.1:{self.port}", "front_end_url": f"http://127.0.0.1:{self.port}",
                             "data_dir": self.data_dir, "admin_socket": self.socket, "shed_lag": 0, "shed_memory": 0,
+                            "sync_rate_max": 0, "async_rate_max": 0,
                             "log_level": "warn"}.items():
             self.command += ["-o", f"{name}={value}"]
         self.process = None
