@@ -573,6 +573,55 @@ START_TEST(commit_that_was_not_stored_and_left_holds_nobody_up)
 }
 END_TEST
 
+/* --- numbers from another front end --- */
+
+struct store_asked {
+	const struct store_numbers_calls *calls;
+	void *arg;
+	int ended;
+} asked;
+
+static struct store_asked *begin_asked(void *arg, const struct store_numbers_request *request,
+                                       const struct store_numbers_calls *calls, void *calls_arg, struct error *err)
+{
+	(void)arg;
+	(void)request;
+	(void)err;
+	asked.calls = calls;
+	asked.arg = calls_arg;
+	return &asked;
+}
+
+static void end_asked(struct store_asked *request, bool is_stored, const struct store_changed *changed)
+{
+	(void)is_stored;
+	(void)changed;
+	ck_assert_ptr_eq(request, &asked);
+	request->ended++;
+}
+
+/* In one turn of the loop. */
+START_TEST(commit_whose_numbers_have_failed_as_its_last_insert_ended_fails)
+{
+	static const struct store_numbers_source source = { begin_asked, end_asked, NULL };
+	struct cluster *cluster = fixture.store->cluster;
+	const struct store_numbers numbers = { .from = 17, .to = 20 };
+	struct error err;
+
+	cluster->numbers.source = &source;
+	store_commit_begin(fixture.store, on_commit, NULL);
+	asked.calls->given(asked.arg, &numbers, NULL);
+	error_set(&err, ERROR_UNAVAILABLE, "the other one has gone");
+	asked.calls->ended(asked.arg, &err);
+	cluster_insert_next(cluster);
+	turn();
+	ck_assert_int_eq(commits_ended, 1);
+	ck_assert_int_eq(ended_with, ERROR_UNAVAILABLE);
+	ck_assert_int_eq(asked.ended, 0);
+	cluster->numbers.source = NULL;
+}
+END_TEST
+
 static void check_number_filter(const char *value, const char *condition)
 {
 	const struct scan_filter filter = { catalog_column_find(sms(), STR_LITERAL("to")), SCAN_NUMBER,
@@ -673,6 +722,7 @@ Suite *suite_cluster(void)
 	tcase_add_test(tcase, doubts_that_do_not_fit_are_in_the_last_one);
 	tcase_add_test(tcase, records_that_were_checked_before_a_number_was_erased_do_not_come_in);
 	tcase_add_test(tcase, commit_that_was_not_stored_and_left_holds_nobody_up);
+	tcase_add_test(tcase, commit_whose_numbers_have_failed_as_its_last_insert_ended_fails);
 	tcase_add_test(tcase, records_of_one_engine_are_not_left_for_the_other);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -149,11 +149,13 @@ void cluster_insert_next(struct cluster *cluster)
 	struct cluster_chunk *chunk = TAILQ_FIRST(&cluster->chunks);
 	struct error err;
 
-	if (!chunk) {
+	/* Of numbers that have failed nobody can be told that all is stored. */
+	int result = cluster_numbers_check(cluster, &err);
+	if (result == 0 && !chunk) {
 		cluster_numbers_stored(cluster);
 		return;
 	}
-	if (cluster_numbers_check(cluster, &err) == 0)
+	if (result == 0)
 		cluster->insert = cluster->verifies ? verify(cluster, chunk, &err) : insert(cluster, chunk, &err);
 	if (!cluster->insert)
 		cluster_end_commit(cluster, &err);
