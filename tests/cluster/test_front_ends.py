@@ -12,6 +12,7 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -171,18 +172,20 @@ class Producer(threading.Thread):
         super().__init__()
         self.front_ends, self.account, self.number = front_ends, account, number
         self.sent, self.refused, self.lost, self.wrong, self.ends, self.batches = set(), 0, 0, [], False, 0
+        self.seeds, self.answers = {}, []  # of each id that was sent; (when, seed, port, status, what it says)
 
     def run(self):
         while not self.ends:
             seed = str(self.number * 100000 + self.batches)
             records = harness.generate("SMS", self.account, BATCH, START, END, "--direction", "outbound", "--seed", seed)
             body = harness.encode(records, "ndjson")
-            while not self.send(body):
+            self.seeds |= {record["message_id"]: (seed, number) for number, record in enumerate(records)}
+            while not self.send(seed, body):
                 time.sleep(0.1)
             self.sent |= {record["message_id"] for record in records}
             self.batches += 1
 
-    def send(self, body):
+    def send(self, seed, body):
         daemon = self.front_ends[0]
         self.front_ends = self.front_ends[1:] + self.front_ends[:1]
         try:
@@ -191,10 +194,12 @@ class Producer(threading.Thread):
                 connection.request("POST", "/v1/cdrs", body, {"Content-Type": harness.CONTENT_TYPES["ndjson"],
                                                               "Authorization": harness.basic(*harness.PRODUCER)})
                 answer = connection.getresponse()
-                answer.read()
-        except (OSError, http.client.HTTPException):
+                text = answer.read().decode()
+        except (OSError, http.client.HTTPException) as error:
+            self.answers.append((time.time(), seed, daemon.port, 0, repr(error)))
             self.lost += 1  # as after kill -9
             return False
+        self.answers.append((time.time(), seed, daemon.port, answer.status, text))
         if answer.status != 200:
             self.refused += 1
             if answer.status != 503 or not answer.getheader("Retry-After"):
@@ -205,13 +210,30 @@ class Producer(threading.Thread):
 def run_through(front_ends, account, fail):
     """Sends through all of them while fail() does what it does; then what was acknowledged is there once."""
     producers = [Producer(front_ends[number:] + front_ends[:number], account, number + 1) for number in range(len(front_ends))]
-    clusters.send_while(producers, fail, PATIENCE, more=2)
+    clusters.send_while(producers, lambda: fail(producers), PATIENCE, more=2)
     acknowledged = set().union(*(producer.sent for producer in producers))
     for daemon in front_ends:
         found = stored(daemon, account)
         assert len(found) == len(set(found))
-        assert acknowledged <= set(found), f"{len(acknowledged - set(found))} of {len(acknowledged)} are missing"
+        missing = acknowledged - set(found)
+        assert not missing, f"{len(missing)} of {len(acknowledged)} are missing: " + tell_of(missing, daemon, account, producers)
     return producers
+
+
+def tell_of(missing, daemon, account, producers):
+    """What servers have of them, what was answered to the bodies that they are of, and what pages say now."""
+    host = daemon.options["clickhouse"].split("|")[0].split(",")[0]
+    ids = ",".join(f"'{name}'" for name in sorted(missing)[:20])
+    sql = (f"SELECT id, time, version, first, past, dead, _part FROM {daemon.options['clickhouse_database']}.sms WHERE id IN ({ids}) "
+           "ORDER BY id, version FORMAT TSV")
+    with urllib.request.urlopen(f"http://{host}/", sql.encode()) as answer:
+        rows = answer.read().decode()
+    seeds = {seed for producer in producers for name, (seed, _) in producer.seeds.items() if name in missing}
+    places = {name: producer.seeds[name] for producer in producers for name in missing if name in producer.seeds}
+    answers = [answer for producer in producers for answer in producer.answers if answer[1] in seeds]
+    again = set(stored(daemon, account))
+    lines = [f"at port {daemon.port}; {len(missing - again)} are missing when asked again", f"{places}", rows, *map(str, answers)]
+    return "\n".join(lines)
 
 
 def test_holder_that_is_killed_is_replaced_by_the_one_that_forwards(pair):
@@ -221,7 +243,7 @@ def test_holder_that_is_killed_is_replaced_by_the_one_that_forwards(pair):
     first = ask_for_report(other, account)
     wait_for_report(other, account, first)
 
-    def fail():
+    def fail(_):
         holder.kill9()
         harness.wait_for(lambda: holds(other), PATIENCE)
         begin_forwarding(holder)
@@ -253,7 +275,7 @@ def test_holder_that_is_stopped_is_replaced_and_forwards_later(pair):
     holder, other = pair
     account = holder.new_account()
 
-    def fail():
+    def fail(_):
         holder.process.send_signal(signal.SIGSTOP)
         harness.wait_for(lambda: holds(other), PATIENCE)
         holder.process.send_signal(signal.SIGCONT)
@@ -267,7 +289,7 @@ def test_holder_that_ends_is_replaced_without_a_lost_request(pair):
     holder, other = pair
     account = holder.new_account()
 
-    def fail():
+    def fail(_):
         holder.stop()
         harness.wait_for(lambda: holds(other), PATIENCE)
         begin_forwarding(holder)
@@ -280,7 +302,7 @@ def test_front_end_that_forwards_can_be_killed_and_ended(pair):
     holder, other = pair
     account = holder.new_account()
 
-    def fail():
+    def fail(_):
         other.kill9()
         begin_forwarding(other)
         other.stop()
@@ -416,7 +438,7 @@ def test_of_two_that_wait_one_takes_the_place_and_the_other_forwards_to_it(pair,
     third = begin_forwarding(reached(callback_allow=LOCAL))
     account = holder.new_account()
 
-    def fail():
+    def fail(_):
         holder.kill9()
         harness.wait_for(lambda: holds(other) + holds(third) == 1 and is_ready(other) and is_ready(third), PATIENCE)
         begin_forwarding(holder)

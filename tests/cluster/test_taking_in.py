@@ -219,7 +219,7 @@ def test_front_end_that_takes_in_is_killed_and_stopped(both):
     holder, other = both
     account = holder.new_account()
 
-    def fail():
+    def fail(_):
         time.sleep(1)
         other.kill9()
         begin_forwarding(other)
@@ -236,7 +236,7 @@ def test_holder_is_killed_and_stopped(both):
     holder, other = both
     account = holder.new_account()
 
-    def fail():
+    def fail(_):
         time.sleep(1)
         holder.kill9()
         harness.wait_for(lambda: holds(other), PATIENCE)
@@ -256,7 +256,7 @@ def test_postgresql_goes_and_comes_back(both, server):
     holder, other = both
     account = holder.new_account()
 
-    def fail():
+    def fail(_):
         time.sleep(1)
         server.stop()
         harness.wait_for(lambda: not takes_in(other), PATIENCE)
