@@ -192,13 +192,29 @@ static int check_carrier(struct http_request *request, struct api *app, struct e
 	return http_request_check_basic(request, check_producer, app, err);
 }
 
+/* Another front end may hold the catalog by now, and know what this one does not. */
+static bool is_outdated(struct http_request *request, const struct api *app)
+{
+	struct error err;
+
+	if (meta_check_current(app->meta, &err) == 0)
+		return false;
+	http_reply_error(request, &err);
+	return true;
+}
+
+static bool is_turned_away(struct http_request *request, const struct api *app)
+{
+	return is_shed(request, app) || is_outdated(request, app);
+}
+
 /* check() is one of these two. */
 static bool authenticate(struct http_request *request, struct api *app,
                          int (*check)(struct http_request *request, struct api *app, struct error *err))
 {
 	struct error err;
 
-	if (is_shed(request, app) || !login_may_try(request, limits_logins(app->limits)))
+	if (is_turned_away(request, app) || !login_may_try(request, limits_logins(app->limits)))
 		return false;
 	if (check(request, app, &err) == 0)
 		return true;
@@ -294,7 +310,7 @@ bool api_auth_download(struct http_request *request, void *app)
 	bool let_in;
 
 	if (api_ticket_of(request, &ticket))
-		let_in = !is_shed(request, app) && check_ticket(request, app, buf_str(&ticket));
+		let_in = !is_turned_away(request, app) && check_ticket(request, app, buf_str(&ticket));
 	else
 		let_in = api_auth_reports(request, app);
 	buf_free(&ticket);

@@ -12,8 +12,9 @@
 #include "http/http.h"
 #include "meta/accounts.h"
 
-/* auth.c: Basic ACCOUNT:SECRET, or a session of the console instead (console_session.h); or NAME:SECRET of a producer. Under overload nobody is let in (503). After wrong
- * credentials the answer is late (login_delay_max), and others of the address are turned away meanwhile (429). */
+/* auth.c: Basic ACCOUNT:SECRET, or a session of the console instead (console_session.h); or NAME:SECRET of a producer. Nobody is
+ * let in under overload, nor where another front end may hold the catalog by now (503). After wrong credentials the answer is late
+ * (login_delay_max), and others of the address are turned away meanwhile (429). */
 bool api_auth_account(struct http_request *request, void *app);
 /* The same, for everything that an account's secret may do; a key of the account (meta/api_keys.h) may not. Then those that
  * a key may use, too, that has the scope `records`, `reports`, or any. */

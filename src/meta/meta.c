@@ -386,6 +386,11 @@ int meta_check_held(const struct meta *meta, struct error *err)
 	return meta->shared ? meta->ops->check_held(meta->shared, err) : 0;
 }
 
+int meta_check_current(const struct meta *meta, struct error *err)
+{
+	return meta->shared ? meta->ops->check_current(meta->shared, err) : 0;
+}
+
 int meta_hold(struct meta *meta, struct error *err)
 {
 	return meta->shared ? meta->ops->beat(meta->shared, err) : 0;

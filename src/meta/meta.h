@@ -93,6 +93,7 @@ struct meta_shared_ops {
 	bool (*is_missing)(const struct shared *shared, char *why, size_t size);
 	int (*check_reached)(const struct shared *shared, struct error *err);
 	int (*check_held)(const struct shared *shared, struct error *err);
+	int (*check_current)(const struct shared *shared, struct error *err);
 	int (*beat)(struct shared *shared, struct error *err);
 	uint64_t (*number)(const struct shared *shared);
 	int (*follow)(struct shared *shared, const struct meta_following *following, struct error *err);
@@ -142,6 +143,10 @@ MUST_CHECK int meta_check_reached(const struct meta *meta, struct error *err);
 /* Is it certain that no other front end serves the catalog? Then 0, and records with numbers of this one may be acknowledged;
  * ERROR_UNAVAILABLE where PostgreSQL has not confirmed it for the lease's length, or has denied it. 0 where the catalog is here. */
 MUST_CHECK int meta_check_held(const struct meta *meta, struct error *err);
+
+/* May requests be served with what is known here? ERROR_UNAVAILABLE where another front end may have taken in what is not known, and
+ * PostgreSQL is about to say so, or has: as after this process was stopped. 0 while PostgreSQL is away, as nothing better is known. */
+MUST_CHECK int meta_check_current(const struct meta *meta, struct error *err);
 
 /* The number of the last transaction of a catalog in PostgreSQL that the copy has; 0 where the catalog is here. */
 uint64_t meta_shared_number(const struct meta *meta);

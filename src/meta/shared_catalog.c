@@ -363,6 +363,13 @@ int shared_check_reached(const struct shared *shared, struct error *err)
 	return shared_check_held(shared, err);
 }
 
+int shared_check_current(const struct shared *shared, struct error *err)
+{
+	bool is_away = !shared->why[0] && !postgresql_is_connected(shared->postgresql);
+
+	return is_away ? 0 : shared_check_held(shared, err);
+}
+
 bool shared_is_missing(const struct shared *shared, char *why, size_t size)
 {
 	struct error err;
@@ -493,6 +500,7 @@ const struct meta_shared_ops meta_shared_postgresql = {
 	.is_missing = shared_is_missing,
 	.check_reached = shared_check_reached,
 	.check_held = shared_check_held,
+	.check_current = shared_check_current,
 	.beat = shared_lease_beat,
 	.number = shared_number,
 	.follow = shared_follow,

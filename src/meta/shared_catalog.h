@@ -107,4 +107,7 @@ MUST_CHECK int shared_check_reached(const struct shared *shared, struct error *e
 /* 0 while no other front end can hold the catalog; ERROR_UNAVAILABLE. */
 MUST_CHECK int shared_check_held(const struct shared *shared, struct error *err);
 
+/* As meta_check_current. */
+MUST_CHECK int shared_check_current(const struct shared *shared, struct error *err);
+
 #endif

@@ -6,11 +6,12 @@ import contextlib
 import http.client
 import signal
 import time
+import urllib.parse
 
 import pytest
 
 import harness
-from front_ends import END, PATIENCE, REASON, START, begin, cluster, front_end, is_ready, send, server, stored
+from front_ends import END, PATIENCE, RANGE, REASON, START, begin, cluster, front_end, is_ready, send, server, stored
 from test_changes import Loader, begin_waiting, end_waiting
 from test_front_ends import begin_forwarding, holds, pair, reached, readiness, run_through
 
@@ -250,6 +251,29 @@ def test_holder_is_killed_and_stopped(both):
         harness.wait_for(lambda: takes_in(other), PATIENCE)
 
     fail_and_check([holder, other], account, fail)
+
+
+def test_holder_that_was_stopped_shows_nothing_that_lacks_what_another_took_in(both):
+    holder, other = both
+    account = holder.new_account()
+    sent = send(holder, account, 1, 20)
+    holder.process.send_signal(signal.SIGSTOP)
+    harness.wait_for(lambda: holds(other), PATIENCE)
+    sent |= send(other, account, 2, 20)
+    with contextlib.ExitStack() as stack:
+        asked = [stack.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", holder.port, timeout=PATIENCE))) for _ in range(8)]
+        query = urllib.parse.urlencode({**RANGE, "account_id": account.id})
+        for connection in asked:
+            connection.request("GET", f"/v2/reports/records?{query}", headers={"Authorization": harness.basic(account.id, account.secret)})
+        holder.process.send_signal(signal.SIGCONT)
+        for connection in asked:
+            with contextlib.suppress(OSError, http.client.HTTPException):  # as it ends
+                answer = connection.getresponse()
+                text = answer.read()
+                assert answer.status == 503 and answer.getheader("Retry-After"), (answer.status, text[:1000])
+    assert holder.process.wait(PATIENCE) == 1
+    begin_forwarding(holder)
+    assert set(stored(holder, account)) == sent
 
 
 def test_postgresql_goes_and_comes_back(both, server):
