@@ -56,6 +56,7 @@ libcdrd_a_SOURCES += \
 	src/store/cluster/cluster_lent.c \
 	src/store/cluster/cluster_lookup.c \
 	src/store/cluster/cluster_migrate.c \
+	src/store/cluster/cluster_doubts.c \
 	src/store/cluster/cluster_numbers.c \
 	src/store/cluster/cluster_private.h \
 	src/store/cluster/cluster_purge.c src/store/cluster/cluster_purge.h \

@@ -461,6 +461,15 @@ START_TEST(commit_that_inserts_ends_when_all_is_lost)
 }
 END_TEST
 
+static void start_with(uint64_t newest, uint64_t last)
+{
+	struct error err;
+
+	fixture.store->cluster->newest = newest;
+	fixture.store->last_seq = last;
+	ck_assert_int_eq(cluster_doubt_at_start(fixture.store->cluster, &err), 0);
+}
+
 /* Numbers are reserved by the million, so last_seq is far above those that were given. */
 START_TEST(what_was_under_way_before_the_start_is_doubted)
 {
@@ -475,11 +484,37 @@ START_TEST(what_was_under_way_before_the_start_is_doubted)
 	};
 
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
-		cluster->newest = starts[i].newest;
-		fixture.store->last_seq = starts[i].last;
-		cluster_doubt_at_start(cluster);
+		struct error err;
+
+		ck_assert_int_eq(meta_set_number(fixture.meta, "cluster_doubts", 0, &err),
+		                 0); /* no whole number of it */
+		start_with(starts[i].newest, starts[i].last);
 		expect(cluster_is_doubtful(cluster, starts[i].version) == starts[i].is_doubtful, "row %zu", i);
 	}
+	fixture.store->last_seq = fixture.store->snapshot;
+}
+END_TEST
+
+/* Each start has numbers that are millions above those of the one before. */
+START_TEST(what_was_under_way_before_some_starts_is_doubted_yet)
+{
+	struct cluster *cluster = fixture.store->cluster;
+	const uint64_t million = 1000000, reserve = 16 * million;
+
+	start_with(5 * million, reserve);
+	cluster_doubt_span(cluster, 1, 1); /* of a commit, which is not kept */
+	for (uint64_t i = 1; i < 8; i++) {
+		start_with(i * reserve + 17, (i + 1) * reserve);
+		start_with(i * reserve + 17, (i + 1) * reserve + 5); /* of nothing in between */
+		ck_assert(cluster_is_doubtful(cluster, 5 * million + 3));
+		ck_assert(cluster_is_doubtful(cluster, (i + 1) * reserve + 5));
+		ck_assert(!cluster_is_doubtful(cluster, 1));
+		ck_assert_uint_eq(cluster->doubts.count, i + 1);
+	}
+	start_with(8 * reserve + 17, 9 * reserve);
+	ck_assert(!cluster_is_doubtful(cluster, 5 * million + 3));
+	ck_assert(cluster_is_doubtful(cluster, reserve + 3));
+	ck_assert_uint_eq(cluster->doubts.count, 8);
 	fixture.store->last_seq = fixture.store->snapshot;
 }
 END_TEST
@@ -719,6 +754,7 @@ Suite *suite_cluster(void)
 	tcase_add_test(tcase, commit_that_looks_up_ends_when_all_is_lost);
 	tcase_add_test(tcase, commit_that_inserts_ends_when_all_is_lost);
 	tcase_add_test(tcase, what_was_under_way_before_the_start_is_doubted);
+	tcase_add_test(tcase, what_was_under_way_before_some_starts_is_doubted_yet);
 	tcase_add_test(tcase, doubts_that_do_not_fit_are_in_the_last_one);
 	tcase_add_test(tcase, records_that_were_checked_before_a_number_was_erased_do_not_come_in);
 	tcase_add_test(tcase, commit_that_was_not_stored_and_left_holds_nobody_up);

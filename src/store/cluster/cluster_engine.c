@@ -243,13 +243,14 @@ static void on_checked(void *arg, struct buf *answer, const struct error *failur
 		return;
 	}
 	if (!cluster->numbers.source && !cluster->is_target &&
-	    meta_set_number(cluster->store->meta, CLUSTER_NUMBERS_ARE_OURS, 1, &err) != 0) {
+	    meta_set_number(cluster->store->meta, CLUSTER_NUMBERS_ARE_OURS, 1, &err) != 0)
+		result = -1;
+	if (result != 0 || cluster_doubt_at_start(cluster, &err) != 0) {
 		cluster->checked_shard = 0;
 		check_later(cluster, &err);
 		return;
 	}
 	cluster->is_ready = true;
-	cluster_doubt_at_start(cluster);
 	log_info("cluster", "records are %s ClickHouse, database %s, %zu shards",
 	         cluster->is_target ? "moved to" : "in", cluster->database, clickhouse_shards(cluster->clickhouse));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * cluster_numbers.c: the numbers of a commit's changes (spans.h): from the list that is here, where this front end holds the
- * catalog, or from the front end that does (store_numbers_source); and which numbers are doubtful.
+ * catalog, or from the front end that does (store_numbers_source).
  */
 #include "store/cluster/cluster_private.h"
 
@@ -14,41 +14,6 @@
 
 #define FRESH_US (10 * CLOCK_US_PER_SECOND) /* a commit of what was checked with a copy that is older fails */
 #define NUMBERS_OF_A_PUT 3 /* a record leaves its place, and counts from one number on while its row has another */
-
-/* --- doubts --- */
-
-void cluster_doubt_span(struct cluster *cluster, uint64_t from, uint64_t to)
-{
-	struct store_doubts *doubts = &cluster->doubts;
-
-	if (doubts->count == STORE_DOUBTS_MAX) { /* the last one grows, and what is between is doubted, too */
-		struct store_doubt *last = &doubts->list[STORE_DOUBTS_MAX - 1];
-
-		last->from = from < last->from ? from : last->from;
-		last->to = to > last->to ? to : last->to;
-		return;
-	}
-	doubts->list[doubts->count++] = (struct store_doubt){ from, to };
-}
-
-void cluster_doubt_at_start(struct cluster *cluster)
-{
-	uint64_t newest = cluster->newest;
-
-	cluster->doubts.count = 0;
-	cluster_doubt_span(cluster, newest > CLUSTER_DOUBTED_AT_START ? newest - CLUSTER_DOUBTED_AT_START : 0,
-	                   cluster->store->last_seq);
-}
-
-bool cluster_is_doubtful(const struct cluster *cluster, uint64_t version)
-{
-	const struct store_doubts *doubts = &cluster->doubts;
-
-	for (size_t i = 0; i < doubts->count; i++)
-		if (version >= doubts->list[i].from && version <= doubts->list[i].to)
-			return true;
-	return false;
-}
 
 /* --- the list --- */
 

@@ -323,12 +323,15 @@ uint64_t cluster_first_open(const struct cluster *cluster);
 /* All numbers before that are in the snapshot; what the daemon itself has put is so with its commit alone. */
 void cluster_move_snapshot(struct cluster *cluster);
 
+/* --- cluster_doubts.c --- */
+
 /* Rows of these versions may be there that were never acknowledged. */
 void cluster_doubt_span(struct cluster *cluster, uint64_t from, uint64_t to);
 
-/* Doubts what the process before may have had under way, as it may have died before it acknowledged it. That is about
- * the newest version that is stored: of the numbers that were reserved, up to last_seq, most were never given. */
-void cluster_doubt_at_start(struct cluster *cluster);
+/* Doubts what the process before may have had under way, as it may have died before it acknowledged it, and what was doubted so
+ * at some starts before. That is about the newest version that is stored: of the numbers that were reserved, up to last_seq, most
+ * were never given. It is kept in `meta`, unless numbers come from another front end. */
+MUST_CHECK int cluster_doubt_at_start(struct cluster *cluster, struct error *err);
 
 /* Was a row of this version perhaps never acknowledged, and so never a change in the feed? */
 bool cluster_is_doubtful(const struct cluster *cluster, uint64_t version);
