@@ -219,7 +219,9 @@ static inline void put_far_match(struct writer *writer, uint32_t at, uint32_t fr
 	const struct sift_run *own = &writer->sift->runs[writer->run], *run = &writer->sift->runs[run_of(writer, from)];
 	uint32_t distance = at - own->dropped - (from - run->dropped);
 
-	if (from >= run->begin && from + length <= run->end && codes->distance_lengths[distance_symbol(distance)])
+	/* A length of 258 that was written as 227 and the rest has no code where symbol 285 has none. */
+	if (from >= run->begin && from + length <= run->end && codes->matches[length].count &&
+	    codes->distance_lengths[distance_symbol(distance)])
 		write_match(&writer->bits, codes, length, distance);
 	else
 		put_match(writer, at, from, length);
@@ -326,6 +328,8 @@ static void write_block(struct writer *writer, const struct sift_block *block)
 	uint32_t at = block->text_begin;
 	bool begun = false;
 
+	if (at == block->text_end)
+		return; /* which may be the end of all */
 	sift->at_match = block->first_match;
 	for (uint32_t number = run_of(writer, at); at < block->text_end && number < sift->runs_count; number++) {
 		struct sift_run *run = &sift->runs[number];

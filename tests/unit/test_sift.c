@@ -366,6 +366,121 @@ START_TEST(what_is_chosen_stays_small)
 }
 END_TEST
 
+/* Blocks that no compressor in use writes, bit by bit. */
+struct bits {
+	uint8_t bytes[4096];
+	size_t count;
+};
+
+static void put_bits(struct bits *bits, unsigned value, unsigned count)
+{
+	for (; count > 0; count--, value >>= 1, bits->count++)
+		bits->bytes[bits->count / 8] |= (uint8_t)((value & 1) << bits->count % 8);
+}
+
+static void put_code(struct bits *bits, unsigned code, unsigned count)
+{
+	while (count-- > 0)
+		put_bits(bits, code >> count, 1);
+}
+
+static void put_empty_block(struct bits *bits)
+{
+	put_bits(bits, 0, 3);
+	bits->count = (bits->count + 7) / 8 * 8;
+	put_bits(bits, 0xffff0000, 32);
+}
+
+/* A symbol of one of the fixed codes. */
+static void put_fixed(struct bits *bits, unsigned symbol)
+{
+	if (symbol < 144)
+		put_code(bits, 0x30 + symbol, 8);
+	else if (symbol < 256)
+		put_code(bits, 0x190 + symbol - 144, 9);
+	else if (symbol < 280)
+		put_code(bits, symbol - 256, 7);
+	else
+		put_code(bits, 0xc0 + symbol - 280, 8);
+}
+
+/* The codes of what comes up in the next test: a, b, x in two bits, z in three, the end and symbol 284 in four, distances of 1 and of
+ * 257 to 384 in one. */
+static void begin_block_of_few(struct bits *bits)
+{
+	static const unsigned order[] = { 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1 };
+	static const struct {
+		unsigned symbol, code;
+	} all[] = { { 'a', 2 }, { 'b', 2 }, { 'x', 2 }, { 'z', 3 }, { 256, 4 }, { 284, 4 }, { 285, 1 }, { 301, 1 } };
+	unsigned at = 0;
+
+	put_bits(bits, 4, 3);
+	put_bits(bits, 285 - 257, 5);
+	put_bits(bits, 17 - 1, 5);
+	put_bits(bits, sizeof(order) / sizeof(order[0]) - 4, 4);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		put_bits(bits, order[i] == 0 ? 1 : order[i] <= 4 ? 3 : 0, 3);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++, at++) {
+		for (; at < all[i].symbol; at++)
+			put_code(bits, 0, 1);
+		put_code(bits, 3 + all[i].code, 3);
+	}
+}
+
+START_TEST(length_of_258_that_is_written_as_227_and_31_is_sifted)
+{
+	struct bits bits = { .count = 0 };
+	struct parts parts = { .count = 0 };
+
+	begin_block_of_few(&bits);
+	for (unsigned i = 0; i < 300; i++)
+		put_code(&bits, i * i % 7 < 3 ? 0 : 1, 2);
+	for (unsigned i = 0; i < 20; i++)
+		put_code(&bits, 2, 2);
+	put_code(&bits, 15, 4); /* 284, of which 258 is the last length, at a distance of 320 */
+	put_bits(&bits, 31, 5);
+	put_code(&bits, 1, 1);
+	put_bits(&bits, 320 - 257, 7);
+	for (unsigned i = 0; i < 4; i++)
+		put_code(&bits, 6, 3);
+	put_code(&bits, 14, 4);
+	put_empty_block(&bits);
+	char *read = read_text((struct str){ (const char *)bits.bytes, bits.count / 8 }, 582);
+	ck_assert(read);
+	add_part(&parts, read, read + 300);
+	add_part(&parts, read + 320, read + 582);
+	(void)assert_sifts(&parts);
+	free(read);
+}
+END_TEST
+
+START_TEST(empty_block_after_the_longest_text_is_sifted)
+{
+	struct bits bits = { .count = 0 };
+	struct parts parts = { .count = 0 };
+	size_t len = 1;
+
+	put_bits(&bits, 2, 3);
+	put_fixed(&bits, 'a');
+	for (; len + 258 <= DEFLATE_SIFT_TEXT_MAX; len += 258) {
+		put_fixed(&bits, 285);
+		put_code(&bits, 0, 5);
+	}
+	for (; len < DEFLATE_SIFT_TEXT_MAX; len++)
+		put_fixed(&bits, 'b');
+	put_fixed(&bits, 256);
+	put_bits(&bits, 2, 3);
+	put_fixed(&bits, 256);
+	put_empty_block(&bits);
+	char *read = read_text((struct str){ (const char *)bits.bytes, bits.count / 8 }, len);
+	ck_assert(read);
+	add_part(&parts, read, read + 100);
+	add_part(&parts, read + 200, read + len);
+	(void)assert_sifts(&parts);
+	free(read);
+}
+END_TEST
+
 Suite *suite_sift(void)
 {
 	Suite *suite = suite_create("sift");
@@ -378,6 +493,8 @@ Suite *suite_sift(void)
 	tcase_add_test(tests, what_repeats_itself_is_sifted);
 	tcase_add_test(tests, texts_of_many_blocks_are_sifted);
 	tcase_add_test(tests, what_others_have_compressed_is_sifted_or_refused);
+	tcase_add_test(tests, length_of_258_that_is_written_as_227_and_31_is_sifted);
+	tcase_add_test(tests, empty_block_after_the_longest_text_is_sifted);
 	tcase_add_test(tests, what_is_damaged_harms_nothing);
 	tcase_add_test(tests, what_is_chosen_stays_small);
 	suite_add_tcase(suite, tests);

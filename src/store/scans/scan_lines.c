@@ -7,12 +7,14 @@
  */
 #include <isa-l/crc.h>
 
+#include "deflate/sift.h"
 #include "store/scans/scan_private.h"
 
 #define NO_SUM 0xff
-#define DENSE 4 /* all but one of so many rows: with fewer, a file becomes larger than if they were compressed again */
+#define DENSE 4 /* all but one of so many rows: with these, a file is 1 % larger than if they were compressed again */
 
 _Static_assert(SCAN_PIECES_MAX >= SEGMENT_ROWS / 2, "every other row of a segment");
+_Static_assert(SCAN_PIECES_MAX <= DEFLATE_SIFT_PIECES_MAX, "or some segments would be compressed again in silence");
 
 /* Nothing if it has no text. False if it is no number. */
 static bool read_price(struct line_prices *prices, uint16_t code, struct str text)
