@@ -84,7 +84,7 @@ int ingest_hold(struct ingest_batch *batch, uint64_t round, const struct quarant
 	batch->held_count++;
 	ingest->held_bytes += held->bytes;
 	if (!ingest_is_deciding(ingest, round))
-		store_cluster_note_check(ingest->store);
+		store_cluster_note_rejected(ingest->store);
 	STAILQ_INSERT_TAIL(ingest_is_deciding(ingest, round) ? &ingest->commit.held : &ingest->held, held, link);
 	return 0;
 }

@@ -101,6 +101,8 @@ static int row_remove_secret(struct account_row *row, uint32_t number, struct er
 int accounts_change_end(struct change *change, int result, struct error *err)
 {
 	result = change_end(change, result, err);
+	if (result == 0)
+		meta_note_accounts(change->meta);
 	accounts_memory_clear(change->meta);
 	return result;
 }

@@ -55,6 +55,7 @@ struct meta {
 	struct error failure;    /* of the last that failed */
 	struct shared *shared;   /* the catalog is in PostgreSQL, and the environment a copy; or NULL */
 	const struct meta_shared_ops *ops;
+	uint64_t accounts_number;
 };
 
 /* --- opening --- */
@@ -399,6 +400,16 @@ int meta_hold(struct meta *meta, struct error *err)
 uint64_t meta_shared_number(const struct meta *meta)
 {
 	return meta->shared ? meta->ops->number(meta->shared) : 0;
+}
+
+void meta_note_accounts(struct meta *meta)
+{
+	meta->accounts_number = meta_shared_number(meta);
+}
+
+uint64_t meta_accounts_number(const struct meta *meta)
+{
+	return meta->accounts_number;
 }
 
 int meta_follow(struct meta *meta, const struct meta_following *following, struct error *err)

@@ -151,6 +151,9 @@ MUST_CHECK int meta_check_current(const struct meta *meta, struct error *err);
 /* The number of the last transaction of a catalog in PostgreSQL that the copy has; 0 where the catalog is here. */
 uint64_t meta_shared_number(const struct meta *meta);
 
+/* The number of the last transaction of this process in which an account changed; 0: none did, or the catalog is here. */
+uint64_t meta_accounts_number(const struct meta *meta);
+
 /* From now on, what other front ends commit to a catalog in PostgreSQL is taken in from the loop, soon after. */
 MUST_CHECK int meta_follow(struct meta *meta, const struct meta_following *following, struct error *err);
 

@@ -25,6 +25,9 @@ void meta_drop(struct meta *meta, bool is_local);
 /* Commits a change of rows that are here alone. */
 MUST_CHECK int meta_commit_local(struct meta *meta, struct error *err);
 
+/* The last transaction has changed an account: see meta_accounts_number. */
+void meta_note_accounts(struct meta *meta);
+
 struct shared;
 struct shared *meta_shared(struct meta *meta); /* NULL: the catalog is here */
 

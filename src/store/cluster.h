@@ -45,6 +45,7 @@ struct store_numbers_request {
 	uint64_t numbers;
 	uint64_t
 		catalog; /* all was checked with this transaction of the catalog, or a later one (meta_shared_number) */
+	uint64_t rejected; /* and what was rejected with this one, or a later one; 0: nothing was */
 };
 
 /* What it is given. */
@@ -109,9 +110,9 @@ struct store_cluster {
 
 extern const struct store_ops store_cluster_engine;
 
-/* A record that is not put, as one that is rejected, was checked with the catalog as it is now, and the next commit decides about
- * it, too. Does nothing for another engine. */
-void store_cluster_note_check(struct store *store);
+/* A record was rejected, by the catalog as it is now, and the next commit decides about it, too. Does nothing for another
+ * engine. */
+void store_cluster_note_rejected(struct store *store);
 
 /* Has the cluster shown its tables since the start? Until then nothing can be read. True without a cluster. */
 bool store_cluster_is_known(const struct store *store);

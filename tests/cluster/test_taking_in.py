@@ -39,6 +39,18 @@ def body_of(account, seed, count=200):
     return harness.encode(harness.generate("SMS", account, count, START, END, "--direction", "outbound", "--seed", str(seed)), "ndjson")
 
 
+def test_records_of_an_account_that_was_just_added_are_taken_in(both):
+    holder, other = both
+    for seed in range(10):
+        account = holder.new_account()
+        answer = other.post_body(body_of(account, seed, 5))
+        # not known here yet: to be sent again
+        assert answer.status == 503 and answer.headers["Retry-After"] or answer.status == 200 and answer.json()["accepted"] == 5, str(answer)
+        send(other, account, seed, 5)
+        assert len(stored(holder, account)) == 5
+    assert holder.ctl("quarantine", "list") == []
+
+
 def test_records_are_taken_in_where_they_come(both):
     holder, other = both
     account = holder.new_account()
@@ -253,13 +265,17 @@ def test_holder_is_killed_and_stopped(both):
     fail_and_check([holder, other], account, fail)
 
 
-def test_holder_that_was_stopped_shows_nothing_that_lacks_what_another_took_in(both):
+@pytest.mark.parametrize("restarts", [False, True], ids=["alone", "while_postgresql_restarts"])
+def test_holder_that_was_stopped_shows_nothing_that_lacks_what_another_took_in(both, server, restarts):
     holder, other = both
     account = holder.new_account()
     sent = send(holder, account, 1, 20)
     holder.process.send_signal(signal.SIGSTOP)
     harness.wait_for(lambda: holds(other), PATIENCE)
     sent |= send(other, account, 2, 20)
+    if restarts:
+        server.crash()
+        server.start()
     with contextlib.ExitStack() as stack:
         asked = [stack.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", holder.port, timeout=PATIENCE))) for _ in range(8)]
         query = urllib.parse.urlencode({**RANGE, "account_id": account.id})

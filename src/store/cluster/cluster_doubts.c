@@ -63,7 +63,7 @@ static int write_starts(const struct store_doubts *doubts, struct change *change
 	                  (struct str){ (const char *)numbers, doubts->count * sizeof(struct store_doubt) }, err);
 }
 
-/* Where nothing was stored since the start before, it is the same doubt, of more numbers. */
+/* One that begins where the last one does is the same doubt, of more numbers. */
 static void add_start(struct store_doubts *doubts, const struct store_doubt *start)
 {
 	struct store_doubt *last = doubts->count > 0 ? &doubts->list[doubts->count - 1] : NULL;

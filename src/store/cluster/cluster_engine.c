@@ -570,10 +570,10 @@ static int remove_days_before(struct store *store, int32_t day, int max)
 	return store_days_engine.remove_days_before(store, day, max);
 }
 
-void store_cluster_note_check(struct store *store)
+void store_cluster_note_rejected(struct store *store)
 {
 	if (store_ops(store) == &store_cluster_engine)
-		cluster_note_check(store->cluster);
+		cluster_note_check(store->cluster, true);
 }
 
 bool store_cluster_is_known(const struct store *store)

@@ -28,7 +28,7 @@ struct store_span {
 	int64_t until_us; /* monotonic: then it is given up */
 	bool is_told;     /* its numbers */
 	bool is_settled;
-	uint64_t catalog; /* with which its records were checked */
+	struct cluster_checks checks;
 	struct error failure;
 };
 
@@ -105,9 +105,11 @@ static void look_whether_late(struct store_span *span)
 	end(span, &err);
 }
 
-static int check_catalog(const struct cluster *cluster, uint64_t catalog, struct error *err)
+/* What was rejected may be of an account that was added meanwhile, and nothing comes in with a number that was erased. */
+static int check_catalog(const struct cluster *cluster, const struct cluster_checks *checks, struct error *err)
 {
-	if (catalog >= cluster->numbers.catalog_least)
+	if (checks->first >= cluster->numbers.catalog_least &&
+	    (checks->rejected == 0 || checks->rejected >= meta_accounts_number(cluster->store->meta)))
 		return 0;
 	return error_set(err, ERROR_UNAVAILABLE,
 	                 "the records were checked with an older catalog, and are to be sent again");
@@ -129,7 +131,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 		end(span, meta_check_held(span->cluster->store->meta, &err) != 0 ? &err : NULL);
 	} else if (span->span.state == SPAN_OPEN && !span->is_told) {
 		/* A number may have been erased while it waited for others' ids. */
-		if (check_catalog(span->cluster, span->catalog, &err) == 0)
+		if (check_catalog(span->cluster, &span->checks, &err) == 0)
 			tell_numbers(span);
 		else
 			end(span, &err);
@@ -182,6 +184,7 @@ static struct store_span *new_span(struct cluster *cluster, const struct store_n
 struct store_span *store_span_begin(struct store *store, const struct store_numbers_request *request,
                                     const struct store_span_calls *calls, void *arg, struct error *err)
 {
+	const struct cluster_checks checks = { request->catalog, request->rejected };
 	struct cluster *cluster = store->cluster;
 
 	if (!cluster || cluster->numbers.source) {
@@ -194,7 +197,7 @@ struct store_span *store_span_begin(struct store *store, const struct store_numb
 	}
 	if (meta_check_held(store->meta, err) != 0)
 		return NULL;
-	if (check_catalog(cluster, request->catalog, err) != 0)
+	if (check_catalog(cluster, &checks, err) != 0)
 		return NULL;
 	struct store_span *span = new_span(cluster, request);
 	if (!span) {
@@ -203,7 +206,7 @@ struct store_span *store_span_begin(struct store *store, const struct store_numb
 	}
 	span->calls = calls;
 	span->arg = arg;
-	span->catalog = request->catalog;
+	span->checks = checks;
 	span->span = (struct span){ .hashes = span->hashes,
 		                    .count = request->count,
 		                    .numbers_count = request->numbers,

@@ -47,24 +47,27 @@ void cluster_move_snapshot(struct cluster *cluster)
 
 /* --- what was checked with an older catalog --- */
 
-void cluster_note_check(struct cluster *cluster)
+void cluster_note_check(struct cluster *cluster, bool is_rejected)
 {
 	struct cluster_numbers *numbers = &cluster->numbers;
-	uint64_t *catalog = cluster->commit_done ? &numbers->catalog_next : &numbers->catalog;
+	struct cluster_checks *checks = cluster->commit_done ? &numbers->checks_next : &numbers->checks;
+	uint64_t catalog = meta_shared_number(cluster->store->meta);
 
-	if (*catalog == 0)
-		*catalog = meta_shared_number(cluster->store->meta);
+	if (checks->first == 0)
+		checks->first = catalog;
+	if (is_rejected && checks->rejected == 0)
+		checks->rejected = catalog;
 }
 
 void cluster_next_checks(struct cluster *cluster)
 {
-	cluster->numbers.catalog = cluster->numbers.catalog_next;
-	cluster->numbers.catalog_next = 0;
+	cluster->numbers.checks = cluster->numbers.checks_next;
+	cluster->numbers.checks_next = (struct cluster_checks){ 0, 0 };
 }
 
 void cluster_forget_checks(struct cluster *cluster)
 {
-	cluster->numbers.catalog = cluster->numbers.catalog_next = 0;
+	cluster->numbers.checks = cluster->numbers.checks_next = (struct cluster_checks){ 0, 0 };
 }
 
 /* Who was revoked and what was erased must not come back through a front end that PostgreSQL does not reach. */
@@ -186,9 +189,10 @@ static int ask(struct cluster *cluster, uint64_t needed, struct error *err)
 	const struct store_numbers_request request = { .hashes = numbers->hashes,
 		                                       .count = cluster->gathered_count,
 		                                       .numbers = needed,
-		                                       .catalog = numbers->catalog ?
-		                                                          numbers->catalog :
-		                                                          meta_shared_number(cluster->store->meta) };
+		                                       .catalog = numbers->checks.first ?
+		                                                          numbers->checks.first :
+		                                                          meta_shared_number(cluster->store->meta),
+		                                       .rejected = numbers->checks.rejected };
 
 	if (check_fresh(cluster, err) != 0)
 		return -1;

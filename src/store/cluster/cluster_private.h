@@ -181,6 +181,11 @@ enum cluster_numbers_state {
 	CLUSTER_NUMBERS_SETTLED,
 };
 
+/* The transaction of the copy with which the first of a commit was checked, and the first that was rejected; 0: nothing was yet. */
+struct cluster_checks {
+	uint64_t first, rejected;
+};
+
 struct cluster_numbers {
 	const struct store_numbers_source *source; /* or NULL: this front end holds the catalog, and has the list */
 	struct spans spans;
@@ -194,10 +199,9 @@ struct cluster_numbers {
 	struct store_asked *asked; /* of the source; NULL */
 	uint64_t *hashes;
 	uint64_t first, next, to;
-	uint64_t catalog; /* the transaction of the copy with which the first of it was checked; 0: nothing was yet */
-	uint64_t catalog_next; /* the same, of what is checked meanwhile */
-	int64_t given_up_us;   /* monotonic: from then on the numbers may be given up */
-	struct error failure;  /* why there are none, or why it is not known whether they have settled */
+	struct cluster_checks checks, checks_next; /* of it, and of what is checked meanwhile */
+	int64_t given_up_us;                       /* monotonic: from then on the numbers may be given up */
+	struct error failure; /* why there are none, or why it is not known whether they have settled */
 	struct store_changed changed;
 };
 
@@ -288,7 +292,7 @@ MUST_CHECK int cluster_refuse(const struct cluster *cluster, struct error *err);
 void cluster_numbers_init(struct cluster *cluster);
 
 /* Something that the next commit decides about is checked with the catalog as it is now. */
-void cluster_note_check(struct cluster *cluster);
+void cluster_note_check(struct cluster *cluster, bool is_rejected);
 
 /* The commit has ended: what was checked while it was under way is of the next one. */
 void cluster_next_checks(struct cluster *cluster);

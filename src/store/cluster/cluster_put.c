@@ -61,7 +61,7 @@ static struct cluster_put *new_put(struct cluster *cluster, const struct record 
 
 static void begin_put(struct cluster *cluster, struct cluster_put *put)
 {
-	cluster_note_check(cluster);
+	cluster_note_check(cluster, false);
 	if (cluster->commit_done) {
 		TAILQ_INSERT_TAIL(&cluster->next, put, link);
 		cluster->next_bytes += sizeof(*put) + put->len;

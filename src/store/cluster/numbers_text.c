@@ -2,7 +2,7 @@
 /*
  * numbers_text.c: what front ends say to each other of numbers, as bytes; all is 8 bytes, little-endian. See store/cluster.h.
  *
- *	request   numbers, catalog, count || hashes, count of them
+ *	request   numbers, catalog, rejected, count || hashes, count of them
  *	numbers   from, to, count of doubts || doubts, STORE_DOUBTS_MAX of them: from, to
  */
 #include <endian.h>
@@ -11,7 +11,7 @@
 #include "store/cluster.h"
 #include "store/cluster/cluster_private.h"
 
-#define REQUEST_HEAD 24
+#define REQUEST_HEAD 32
 
 _Static_assert(STORE_NUMBERS_BYTES == 8 * (3 + 2 * STORE_DOUBTS_MAX), "as it says above");
 
@@ -34,6 +34,7 @@ void store_numbers_write_request(struct buf *out, const struct store_numbers_req
 {
 	add(out, request->numbers);
 	add(out, request->catalog);
+	add(out, request->rejected);
 	add(out, request->count);
 	for (size_t i = 0; i < request->count; i++)
 		add(out, request->hashes[i]);
@@ -45,6 +46,7 @@ bool store_numbers_read_request(struct str text, struct store_numbers_request *r
 		return false;
 	request->numbers = take(&text);
 	request->catalog = take(&text);
+	request->rejected = take(&text);
 	request->count = take(&text);
 	if (request->numbers == 0 || request->numbers > UINT32_MAX || text.len % 8 != 0 ||
 	    request->count != text.len / 8)
