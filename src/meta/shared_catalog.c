@@ -365,7 +365,7 @@ int shared_check_reached(const struct shared *shared, struct error *err)
 
 int shared_check_current(const struct shared *shared, struct error *err)
 {
-	bool is_away = !shared->why[0] && !postgresql_is_connected(shared->postgresql);
+	bool is_away = !shared->why[0] && postgresql_is_away(shared->postgresql, shared->held_until_us);
 
 	return is_away ? 0 : shared_check_held(shared, err);
 }

@@ -38,6 +38,7 @@ static void on_beaten(void *arg, const struct error *err)
 	struct shared *shared = arg;
 
 	shared->is_beating = false;
+	shared->beat_is_due = err != NULL;
 	if (!err && !shared->still_holds)
 		shared_give_up(shared, SHARED_OTHER_HOLDER);
 	else if (!err)

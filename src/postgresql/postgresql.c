@@ -38,6 +38,8 @@ struct postgresql {
 	bool is_probing;
 	const char *probe;
 	char why[256];
+	int64_t lost_us;         /* monotonic: when the last connection was */
+	bool is_not_found;       /* none could be made since */
 	struct event_base *base; /* or NULL: not watched */
 	struct event *socket;    /* of the connection, on the loop; or NULL */
 	struct event *retry, *deadline;
@@ -174,6 +176,9 @@ void postgresql_drop(struct postgresql *postgresql, const struct error *why)
 	if (strncmp(postgresql->why, err.message, sizeof(postgresql->why) - 1) != 0)
 		log_warn("postgresql", "%s", err.message);
 	str_cut(postgresql->why, sizeof(postgresql->why), err.message);
+	postgresql->is_not_found = !postgresql_is_connected(postgresql);
+	if (!postgresql->is_not_found)
+		postgresql->lost_us = clock_monotonic_us();
 	close_connection(postgresql);
 	end_pending(postgresql, &err);
 	if (postgresql->retry)
@@ -183,6 +188,11 @@ void postgresql_drop(struct postgresql *postgresql, const struct error *why)
 bool postgresql_is_connected(const struct postgresql *postgresql)
 {
 	return postgresql->conn && !postgresql->is_connecting && !postgresql->is_probing;
+}
+
+bool postgresql_is_away(const struct postgresql *postgresql, int64_t before_us)
+{
+	return !postgresql_is_connected(postgresql) && (postgresql->is_not_found || postgresql->lost_us < before_us);
 }
 
 bool postgresql_was_refused(const struct postgresql *postgresql)
@@ -252,6 +262,7 @@ static int connect_and_wait(struct postgresql *postgresql, struct error *err)
 	int64_t deadline_us = clock_monotonic_us() + postgresql->timeout_us;
 
 	postgresql->conn = start_connecting(postgresql);
+	postgresql->is_connecting = true;
 	if (!postgresql->conn)
 		return out_of_memory(err);
 	if (PQstatus(postgresql->conn) == CONNECTION_BAD)

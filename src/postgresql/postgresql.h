@@ -77,6 +77,10 @@ MUST_CHECK int postgresql_send(struct postgresql *postgresql, const struct postg
 
 bool postgresql_is_connected(const struct postgresql *postgresql);
 
+/* Is the server away, as far as is known: was a connection lost before a time on the monotonic clock, or could none be made since
+ * it was? One that is lost later may be back at once. */
+bool postgresql_is_away(const struct postgresql *postgresql, int64_t before_us);
+
 /* Has the server itself refused the last exchange that failed, for a reason that a new connection does not change? */
 bool postgresql_was_refused(const struct postgresql *postgresql);
 

@@ -76,6 +76,13 @@ bool postgresql_is_connected(const struct postgresql *postgresql)
 	return false;
 }
 
+bool postgresql_is_away(const struct postgresql *postgresql, int64_t before_us)
+{
+	(void)postgresql;
+	(void)before_us;
+	return true;
+}
+
 void postgresql_drop(struct postgresql *postgresql, const struct error *why)
 {
 	(void)postgresql;
