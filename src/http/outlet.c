@@ -52,8 +52,10 @@ static size_t waiting(const struct http_connection *c)
 
 bool http_outlet_has_room(struct http_outlet *outlet)
 {
-	outlet->wants_room = waiting(connection_of(outlet)) >= WAITING_MAX;
-	return !outlet->wants_room;
+	const struct http_connection *c = connection_of(outlet);
+
+	outlet->wants_room = waiting(c) >= WAITING_MAX;
+	return !outlet->wants_room && c->state != HTTP_STATE_CLOSED;
 }
 
 /* There is no more to come: from now on, the connection waits until all is sent. */

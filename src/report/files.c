@@ -46,8 +46,8 @@ void report_file_remove(const struct reports *reports, const char *file_id)
 	buf_free(&path);
 }
 
-/* Files are on the disk of the front end that has made them. Where that is another one, which is gone, the report is made
- * again. */
+/* Files are on the disk of the front end that held the catalog when they were made. Where that is another one, which is gone, the
+ * report is made again. */
 static int fail_to_open(struct reports *reports, const struct report *report, const char *path, struct error *err)
 {
 	struct report row;

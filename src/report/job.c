@@ -401,6 +401,8 @@ void report_job_put_back(struct reports *reports, struct report_job *job)
 {
 	struct report_work *work = job->work;
 
+	/* What has come of it is no use to the next one, and the disk may be low until it is gone. */
+	report_file_remove(reports, work->report.file_id);
 	report_queue_put_back(reports, job);
 	report_work_free(work);
 	report_scheduler_wake(reports);

@@ -31,7 +31,7 @@ MUST_CHECK int report_order_write(const struct report_work *work, const struct c
                                   struct buf *out, struct error *err);
 
 /* Fills report and accounts of the work, which is zeroed before, and freed by the caller in any case. ERROR_INVALID: it was not
- * sealed by a front end of this catalog a moment ago. ERROR_CONFLICT: that one is of another build, or its records are elsewhere. */
+ * sealed by a front end of this catalog a moment ago. ERROR_CONFLICT: that one is of another version, or its records are elsewhere. */
 MUST_CHECK int report_order_read(struct report_work *work, const struct config *config, const uint8_t *key,
                                  struct str sealed, struct error *err);
 

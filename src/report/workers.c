@@ -121,6 +121,7 @@ static void on_resolved(void *arg, const struct address *addresses, size_t count
 		str_cut(worker->problem, sizeof(worker->problem), problem);
 		return;
 	}
+	worker->problem[0] = '\0';
 	address_format(host, (const struct sockaddr *)&addresses[0].storage);
 	snprintf(worker->connect_to, sizeof(worker->connect_to), strchr(host, ':') ? "::[%s]:%s" : "::%s:%s", host,
 	         host_port_of(forward_host_of(worker->url)));
