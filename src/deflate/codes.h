@@ -88,12 +88,25 @@ static inline void put(struct bits *bits, uint64_t value, unsigned count)
 	bits->count += count;
 }
 
+/* The first bit is the lowest of the first of 8 bytes. */
+static inline uint64_t load_bytes(const uint8_t *from)
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, from, sizeof(bytes));
+	return le64toh(bytes);
+}
+
+static inline void write_bytes(uint8_t *to, uint64_t bytes)
+{
+	bytes = htole64(bytes);
+	memcpy(to, &bytes, sizeof(bytes));
+}
+
 /* Leaves fewer than 8 bits. Always writes 8 bytes, however few of them are valid. */
 static inline void store(struct bits *bits)
 {
-	uint64_t held = htole64(bits->held);
-
-	memcpy(bits->to, &held, sizeof(held));
+	write_bytes(bits->to, bits->held);
 	bits->to += bits->count / 8;
 	bits->held >>= bits->count & ~7U;
 	bits->count &= 7;

@@ -44,20 +44,6 @@ struct writer {
 	bool has_no_code;   /* of a literal */
 };
 
-static inline uint64_t load(const uint8_t *at)
-{
-	uint64_t next;
-
-	memcpy(&next, at, sizeof(next));
-	return le64toh(next);
-}
-
-static inline void write_bytes(uint8_t *to, uint64_t bytes)
-{
-	bytes = htole64(bytes);
-	memcpy(to, &bytes, sizeof(bytes));
-}
-
 /* Copies bits of the input, COPIED_BYTES at a time, none of which waits for the one before: the input is read from where the
  * byte would begin that is being written, which exists, as a match or a block that has others before it has as many bits. Writes
  * up to COPY_SLACK bytes too many. */
@@ -69,14 +55,14 @@ static inline void copy_bits(struct writer *writer, uint32_t begin, uint32_t end
 	const unsigned shift = first % 8, held = bits->count;
 	uint8_t *to = bits->to;
 
-	uint64_t next = (load(from) >> shift & ~UINT64_C(0) << held) | bits->held;
+	uint64_t next = (load_bytes(from) >> shift & ~UINT64_C(0) << held) | bits->held;
 	write_bytes(to, next);
-	write_bytes(to + COPIED_BYTES, load(from + COPIED_BYTES) >> shift);
-	write_bytes(to + 2 * COPIED_BYTES, load(from + 2 * COPIED_BYTES) >> shift);
+	write_bytes(to + COPIED_BYTES, load_bytes(from + COPIED_BYTES) >> shift);
+	write_bytes(to + 2 * COPIED_BYTES, load_bytes(from + 2 * COPIED_BYTES) >> shift);
 	for (uint32_t i = 3 * COPIED_BYTES; i < bytes; i += COPIED_BYTES)
-		write_bytes(to + i, load(from + i) >> shift);
+		write_bytes(to + i, load_bytes(from + i) >> shift);
 	bits->count = (end - first) % 8;
-	bits->held = (bytes > 0 ? load(from + bytes) >> shift : next) & ((1U << bits->count) - 1);
+	bits->held = (bytes > 0 ? load_bytes(from + bytes) >> shift : next) & ((1U << bits->count) - 1);
 	bits->to += bytes;
 }
 

@@ -31,10 +31,7 @@ struct reader {
 
 static inline void refill(struct reader *reader)
 {
-	uint64_t next;
-
-	memcpy(&next, reader->in, sizeof(next));
-	reader->held |= le64toh(next) << reader->count;
+	reader->held |= load_bytes(reader->in) << reader->count;
 	reader->in += (63 - reader->count) >> 3;
 	reader->count |= 56;
 }
