@@ -236,11 +236,16 @@ static int fail_lines(const struct block_reader *reader, struct error *err)
 	return reader->lines.no_memory ? no_memory(reader, err) : damaged(reader, "the records are damaged", err);
 }
 
+static struct str compressed_of(const struct block_reader *reader, const struct block_segment *segment)
+{
+	return (struct str){ reader->view.deflate.p + segment->deflate_begin, segment->deflate_bytes };
+}
+
 static int check_segment(const struct block_reader *reader, const struct block_segment *segment, struct error *err)
 {
-	const uint8_t *bytes = (const uint8_t *)reader->view.deflate.p + segment->deflate_begin;
+	struct str compressed = compressed_of(reader, segment);
 
-	if (crc32_gzip_refl(0, bytes, segment->deflate_bytes) != segment->deflate_crc32)
+	if (crc32_gzip_refl(0, (const uint8_t *)compressed.p, compressed.len) != segment->deflate_crc32)
 		return damaged(reader, "the records are damaged", err);
 	return 0;
 }
@@ -249,7 +254,7 @@ static int check_segment(const struct block_reader *reader, const struct block_s
 static int inflate_first(struct block_reader *reader, const struct block_segment *segment, size_t len,
                          struct error *err)
 {
-	struct str compressed = { reader->view.deflate.p + segment->deflate_begin, segment->deflate_bytes };
+	struct str compressed = compressed_of(reader, segment);
 	size_t left;
 
 	if (!reader->inflate)
@@ -283,21 +288,25 @@ int block_reader_load_places(struct block_reader *reader, uint32_t row, struct e
 	return 0;
 }
 
-/* Inflates all of the segment whose positions are loaded. */
+/* Before the text of a row's segment is loaded. */
+static int begin_segment(struct block_reader *reader, uint32_t row, struct error *err)
+{
+	if (block_reader_load_places(reader, row, err) != 0)
+		return -1;
+	reader->segment_number = NO_SEGMENT;
+	return check_segment(reader, &reader->segment, err);
+}
+
 static int inflate_all(struct block_reader *reader, struct error *err)
 {
-	reader->segment_number = NO_SEGMENT;
-	return check_segment(reader, &reader->segment, err) != 0 ||
-	                       inflate_first(reader, &reader->segment, reader->segment.csv_bytes, err) != 0 ?
-	               -1 :
-	               0;
+	return inflate_first(reader, &reader->segment, reader->segment.csv_bytes, err);
 }
 
 int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err)
 {
 	if (is_loaded(reader, row) && reader->loaded_rows == reader->segment.rows)
 		return 0;
-	if (block_reader_load_places(reader, row, err) != 0 || inflate_all(reader, err) != 0)
+	if (begin_segment(reader, row, err) != 0 || inflate_all(reader, err) != 0)
 		return -1;
 	if (lines_index(&reader->lines, buf_str(&reader->text), reader->segment.rows, reader->fields_count) != 0)
 		return fail_lines(reader, err);
@@ -307,37 +316,30 @@ int block_reader_load(struct block_reader *reader, uint32_t row, struct error *e
 	return 0;
 }
 
-int block_reader_load_text(struct block_reader *reader, uint32_t row, struct error *err)
-{
-	if (block_reader_load_places(reader, row, err) != 0 || inflate_all(reader, err) != 0)
-		return -1;
-	return lines_ends(&reader->lines, buf_str(&reader->text), reader->segment.rows) == 0;
-}
-
 /* False where the segment is not of a kind that can be sifted, too. */
 static bool read_to_sift(struct block_reader *reader)
 {
 	const struct block_segment *segment = &reader->segment;
-	struct str compressed = { reader->view.deflate.p + segment->deflate_begin, segment->deflate_bytes };
 
 	if (!reader->sift)
 		reader->sift = deflate_sift_new();
 	buf_clear(&reader->text);
 	if (!reader->sift || !buf_reserve(&reader->text, (size_t)segment->csv_bytes + DEFLATE_SIFT_SLACK) ||
-	    !deflate_sift_read(reader->sift, compressed, reader->text.data, segment->csv_bytes))
+	    !deflate_sift_read(reader->sift, compressed_of(reader, segment), reader->text.data, segment->csv_bytes))
 		return false;
 	reader->text.len = segment->csv_bytes;
 	return true;
 }
 
-int block_reader_load_to_sift(struct block_reader *reader, uint32_t row, bool *can_sift, struct error *err)
+int block_reader_load_text(struct block_reader *reader, uint32_t row, bool *sift, struct error *err)
 {
-	*can_sift = false;
-	if (block_reader_load_places(reader, row, err) != 0 || check_segment(reader, &reader->segment, err) != 0)
+	bool is_wanted = *sift;
+
+	*sift = false;
+	if (begin_segment(reader, row, err) != 0)
 		return -1;
-	reader->segment_number = NO_SEGMENT;
-	*can_sift = read_to_sift(reader);
-	if (!*can_sift && inflate_first(reader, &reader->segment, reader->segment.csv_bytes, err) != 0)
+	*sift = is_wanted && read_to_sift(reader);
+	if (!*sift && inflate_all(reader, err) != 0)
 		return -1;
 	return lines_ends(&reader->lines, buf_str(&reader->text), reader->segment.rows) == 0;
 }

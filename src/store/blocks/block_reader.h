@@ -90,13 +90,11 @@ MUST_CHECK int block_reader_load_places(struct block_reader *reader, uint32_t ro
 
 /*
  * Loads the text of a row's segment, in which lines are told apart, but no values: block_reader_text alone may be called
- * for its rows, and all must be loaded anew for what else may be. 1; 0 where lines cannot be told apart, as values hold LF
- * or a line is missing, and when out of memory for that; -1.
+ * for its rows, and all must be loaded anew for what else may be. *sift: are parts of it wanted as deflate? Then it says whether
+ * block_reader_sift may be called until the next load. 1; 0 where lines cannot be told apart, as values hold LF or a line is
+ * missing, and when out of memory for that; -1.
  */
-MUST_CHECK int block_reader_load_text(struct block_reader *reader, uint32_t row, struct error *err);
-
-/* The same, for parts of the text as deflate: *can_sift says whether block_reader_sift may be called until the next load. */
-MUST_CHECK int block_reader_load_to_sift(struct block_reader *reader, uint32_t row, bool *can_sift, struct error *err);
+MUST_CHECK int block_reader_load_text(struct block_reader *reader, uint32_t row, bool *sift, struct error *err);
 
 /* Appends the raw deflate of lines of the text, of which no two are neighbours, as deflate_sift_write. */
 bool block_reader_sift(struct block_reader *reader, const struct str *lines, size_t count, struct buf *out);

@@ -24,13 +24,9 @@ static struct cluster_chunk *find_chunk(struct cluster *cluster, const struct ca
 	if (chunk && chunk->count < CLUSTER_CHUNK_ROWS && chunk->rows.len < CLUSTER_CHUNK_BYTES &&
 	    cluster_take_day(chunk->days, &chunk->days_count, CLUSTER_CHUNK_DAYS, day))
 		return chunk;
-	chunk = calloc(1, sizeof(*chunk));
-	if (!chunk)
-		return NULL;
-	chunk->product = product;
-	chunk->shard = shard;
-	chunk->days[chunk->days_count++] = day;
-	TAILQ_INSERT_TAIL(&cluster->chunks, chunk, link);
+	chunk = cluster_chunk_new(product, shard, day);
+	if (chunk)
+		TAILQ_INSERT_TAIL(&cluster->chunks, chunk, link);
 	return chunk;
 }
 

@@ -17,6 +17,18 @@
 
 #define QUORUM_TIMEOUT_MS 5000
 
+struct cluster_chunk *cluster_chunk_new(const struct catalog_product *product, size_t shard, int32_t day)
+{
+	struct cluster_chunk *chunk = calloc(1, sizeof(*chunk));
+
+	if (!chunk)
+		return NULL;
+	chunk->product = product;
+	chunk->shard = shard;
+	chunk->days[chunk->days_count++] = day;
+	return chunk;
+}
+
 bool cluster_take_day(int32_t *days, size_t *count, size_t max, int32_t day)
 {
 	for (size_t i = *count; i > 0; i--)

@@ -155,6 +155,9 @@ struct cluster_chunk {
 };
 TAILQ_HEAD(cluster_chunks, cluster_chunk);
 
+/* An insert with a row of that day, in no list yet; NULL when out of memory. */
+struct cluster_chunk *cluster_chunk_new(const struct catalog_product *product, size_t shard, int32_t day);
+
 /* Is the day among the `count` ones of an insert? It is added if there are fewer than `max`; a server takes rows of so many
  * partitions at once. */
 bool cluster_take_day(int32_t *days, size_t *count, size_t max, int32_t day);

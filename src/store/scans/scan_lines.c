@@ -195,17 +195,15 @@ static int read_pieces(struct day_scan *scan, const struct sealed_head *head, co
                        struct scan_lines *lines)
 {
 	struct block_reader *reader = head->reader;
-	bool can_sift = false;
-	int result = scan->base.sink.deflated_lines && scan->prices.is_dense ?
-	                     block_reader_load_to_sift(reader, head->row, &can_sift, scan->err) :
-	                     block_reader_load_text(reader, head->row, scan->err);
+	bool sift = scan->base.sink.deflated_lines && scan->prices.is_dense;
+	int result = block_reader_load_text(reader, head->row, &sift, scan->err);
 
 	if (result <= 0)
 		return result;
 	add_pieces(reader, bits, lines);
 	lines->deflate = (struct str){ NULL, 0 };
 	buf_clear(&scan->sifted);
-	if (!can_sift || !block_reader_sift(reader, lines->pieces, lines->pieces_count, &scan->sifted))
+	if (!sift || !block_reader_sift(reader, lines->pieces, lines->pieces_count, &scan->sifted))
 		return 1;
 	lines->deflate = buf_str(&scan->sifted);
 	lines->csv_bytes = lines->csv_crc32 = 0;

@@ -15,17 +15,9 @@
 #define LOT_DAYS 16 /* of a chunk: with a quorum, a server waits for the other replicas after each day's part */
 #define QUORUM_TIMEOUT_MS 15000 /* for one of them */
 
-struct takeover_chunk {
-	TAILQ_ENTRY(takeover_chunk) link;
-	const struct catalog_product *product;
-	size_t shard;
-	struct buf rows;
-	uint64_t count;
-	int32_t days[LOT_DAYS];
-	size_t days_count;
-};
+_Static_assert(LOT_DAYS <= CLUSTER_CHUNK_DAYS, "they have room in a chunk");
 
-static void chunk_free(struct takeover_chunks *chunks, struct takeover_chunk *chunk)
+static void chunk_free(struct cluster_chunks *chunks, struct cluster_chunk *chunk)
 {
 	TAILQ_REMOVE(chunks, chunk, link);
 	buf_free(&chunk->rows);
@@ -34,22 +26,18 @@ static void chunk_free(struct takeover_chunks *chunks, struct takeover_chunk *ch
 
 /* --- filling --- */
 
-static struct takeover_chunk *get_chunk(struct takeover_copy *copy, const struct catalog_product *product, size_t shard,
-                                        int32_t day)
+static struct cluster_chunk *get_chunk(struct takeover_copy *copy, const struct catalog_product *product, size_t shard,
+                                       int32_t day)
 {
-	struct takeover_chunk *chunk;
+	struct cluster_chunk *chunk;
 
 	TAILQ_FOREACH(chunk, &copy->filling, link)
 		if (chunk->product == product && chunk->shard == shard &&
 		    cluster_take_day(chunk->days, &chunk->days_count, LOT_DAYS, day))
 			return chunk;
-	chunk = calloc(1, sizeof(*chunk));
-	if (!chunk)
-		return NULL;
-	chunk->product = product;
-	chunk->shard = shard;
-	chunk->days[chunk->days_count++] = day;
-	TAILQ_INSERT_HEAD(&copy->filling, chunk, link);
+	chunk = cluster_chunk_new(product, shard, day);
+	if (chunk)
+		TAILQ_INSERT_HEAD(&copy->filling, chunk, link);
 	return chunk;
 }
 
@@ -67,7 +55,7 @@ int takeover_copy_add(void *arg, const struct takeover_row *row, struct error *e
 		.is_dead = row->is_dead,
 		.first = row->position.seq,
 	};
-	struct takeover_chunk *chunk =
+	struct cluster_chunk *chunk =
 		get_chunk(copy, row->product, cluster_shard(cluster, &row->partition.account), written.day);
 	size_t len = chunk ? chunk->rows.len : 0;
 
@@ -95,7 +83,7 @@ void takeover_copy_send(struct takeover_copy *copy, const struct takeover_place 
 static void on_inserted(void *arg, struct buf *answer, const struct error *err)
 {
 	struct takeover_copy *copy = arg;
-	struct takeover_chunk *chunk = TAILQ_FIRST(&copy->sending);
+	struct cluster_chunk *chunk = TAILQ_FIRST(&copy->sending);
 
 	(void)answer;
 	copy->insert = NULL;
@@ -111,7 +99,7 @@ static void on_inserted(void *arg, struct buf *answer, const struct error *err)
 
 int takeover_copy_go_on(struct takeover_copy *copy, struct error *err)
 {
-	struct takeover_chunk *chunk = TAILQ_FIRST(&copy->sending);
+	struct cluster_chunk *chunk = TAILQ_FIRST(&copy->sending);
 	struct cluster *cluster = copy->cluster;
 	struct buf sql = { 0 }, settings = { 0 };
 
@@ -139,7 +127,7 @@ int takeover_copy_go_on(struct takeover_copy *copy, struct error *err)
 
 void takeover_copy_forget(struct takeover_copy *copy)
 {
-	struct takeover_chunk *chunk;
+	struct cluster_chunk *chunk;
 
 	clickhouse_cancel(copy->insert);
 	copy->insert = NULL;

@@ -92,13 +92,10 @@ MUST_CHECK int takeover_place_forget(struct meta *meta, struct error *err);
 
 /* --- takeover_copy.c --- */
 
-struct takeover_chunk;
-TAILQ_HEAD(takeover_chunks, takeover_chunk);
-
 /* Two lots: one is filled while the other is inserted, chunk after chunk. */
 struct takeover_copy {
 	struct cluster *cluster;
-	struct takeover_chunks filling, sending;
+	struct cluster_chunks filling, sending;
 	size_t rows, bytes; /* of `filling` */
 	bool is_full;
 	struct clickhouse_query *insert; /* of the first of `sending`; NULL: none is under way */
