@@ -303,24 +303,43 @@ static void count_span(struct maker *maker, const struct scan_span *span, const 
 	maker->now.position = *after;
 }
 
-/* Lines that are compressed already are a part. They come for zip and gzip alone, which copy it at once. */
+/* Whether a part that is compressed already is in the file, now or in the slices to come, and so counts. */
+static bool is_taken(enum archive_put put)
+{
+	return put == ARCHIVE_PUT || put == ARCHIVE_MORE;
+}
+
+/* After a part that is compressed already, and counted if it is taken. */
+static bool go_on_after(struct maker *maker, enum archive_put put, size_t bytes)
+{
+	switch (put) {
+	case ARCHIVE_PUT:
+		set_mark(maker);
+		return !is_late_after(maker, bytes) || stop(maker, STOP_SLICE);
+	case ARCHIVE_MORE:
+		maker->span_waits = true;
+		return stop(maker, STOP_SLICE);
+	case ARCHIVE_NO_ROOM:
+		return refuse_span(maker);
+	default:
+		return stop(maker, STOP_FAILED);
+	}
+}
+
+/* Lines that are compressed already are a part. */
 static bool put_lines(struct maker *maker, const struct scan_lines *lines, const struct scan_position *after)
 {
 	const struct archive_part part = { lines->deflate, lines->csv_bytes, lines->csv_crc32 };
 
 	if (!close_chunk(maker))
 		return false;
-	switch (archive_put_part(maker->archive, &part, maker->spec->max_bytes, maker->deadline_us, maker->err)) {
-	case ARCHIVE_PUT:
+	enum archive_put put =
+		archive_put_part(maker->archive, &part, maker->spec->max_bytes, maker->deadline_us, maker->err);
+	if (is_taken(put)) {
 		maker_count_lines(&maker->now.totals, lines);
 		maker->now.position = *after;
-		set_mark(maker);
-		return !is_late_after(maker, lines->deflate.len) || stop(maker, STOP_SLICE);
-	case ARCHIVE_NO_ROOM:
-		return refuse_span(maker);
-	default:
-		return stop(maker, STOP_FAILED);
 	}
+	return go_on_after(maker, put, part.deflate.len);
 }
 
 static bool on_lines(void *arg, const struct scan_lines *lines, const struct scan_position *after)
@@ -341,30 +360,17 @@ static bool on_lines(void *arg, const struct scan_lines *lines, const struct sca
 static bool on_span(void *arg, const struct scan_span *span, const struct scan_position *after)
 {
 	struct maker *maker = arg;
-	struct archive_part part = {
-		.deflate = span->deflate,
-		.content_bytes = span->csv_bytes,
-		.content_crc32 = span->csv_crc32,
-	};
+	const struct archive_part part = { span->deflate, span->csv_bytes, span->csv_crc32 };
 
 	if (span->rows > rows_left(maker))
 		return rows_left(maker) == 0 ? stop(maker, STOP_LIMIT) : refuse_span(maker);
 	if (!close_chunk(maker))
 		return false;
-	switch (archive_put_part(maker->archive, &part, maker->spec->max_bytes, maker->deadline_us, maker->err)) {
-	case ARCHIVE_PUT:
+	enum archive_put put =
+		archive_put_part(maker->archive, &part, maker->spec->max_bytes, maker->deadline_us, maker->err);
+	if (is_taken(put))
 		count_span(maker, span, after);
-		set_mark(maker);
-		return !is_late_after(maker, span->deflate.len) || stop(maker, STOP_SLICE);
-	case ARCHIVE_MORE:
-		count_span(maker, span, after);
-		maker->span_waits = true;
-		return stop(maker, STOP_SLICE);
-	case ARCHIVE_NO_ROOM:
-		return refuse_span(maker);
-	default:
-		return stop(maker, STOP_FAILED);
-	}
+	return go_on_after(maker, put, part.deflate.len);
 }
 
 /* The next row to read is not the scan's next one. */
