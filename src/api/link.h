@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * link.h: a request's URL with other parameters, for links in answers; private to api/.
+ * link.h: a request's URL with other parameters, for links in answers; and parameters of URLs of our own.
  */
 #ifndef CDRD_API_LINK_H
 #define CDRD_API_LINK_H

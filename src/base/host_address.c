@@ -20,6 +20,20 @@ const char *host_port_of(const char *name)
 	return colon && colon != name && colon[1] && !*end && port > 0 && port <= 65535 ? colon + 1 : NULL;
 }
 
+void host_without_port(char host[HOST_NAME_MAX_LEN + 1], const char *name, const char *port)
+{
+	size_t len = (size_t)(port - 1 - name);
+	bool bracketed = name[0] == '[' && name[len - 1] == ']';
+
+	snprintf(host, HOST_NAME_MAX_LEN + 1, "%.*s", (int)(len - 2 * bracketed), name + bracketed);
+}
+
+void host_write_connect_to(char connect_to[HOST_CONNECT_TO_SIZE], const char *address, const char *port)
+{
+	snprintf(connect_to, HOST_CONNECT_TO_SIZE, strchr(address, ':') ? "::[%.120s]:%s" : "::%.120s:%s", address,
+	         port);
+}
+
 int host_resolve(const char *setting, const char *name, char connect_to[HOST_CONNECT_TO_SIZE], struct error *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
@@ -29,10 +43,7 @@ int host_resolve(const char *setting, const char *name, char connect_to[HOST_CON
 
 	if (!port)
 		return error_set(err, ERROR_INVALID, "%s: \"%.128s\" is not host:port", setting, name);
-	size_t len = (size_t)(port - 1 - name);
-	bool bracketed = name[0] == '[' && name[len - 1] == ']';
-
-	snprintf(host, sizeof(host), "%.*s", (int)(len - 2 * bracketed), name + bracketed);
+	host_without_port(host, name, port);
 	int result = getaddrinfo(host, port, &hints, &found);
 	if (result != 0)
 		return error_set(err, ERROR_INVALID, "%s: %s: %s", setting, name, gai_strerror(result));
@@ -40,7 +51,6 @@ int host_resolve(const char *setting, const char *name, char connect_to[HOST_CON
 	freeaddrinfo(found);
 	if (result != 0)
 		return error_set(err, ERROR_INVALID, "%s: %s: %s", setting, name, gai_strerror(result));
-	snprintf(connect_to, HOST_CONNECT_TO_SIZE, strchr(address, ':') ? "::[%.120s]:%s" : "::%.120s:%s", address,
-	         port);
+	host_write_connect_to(connect_to, address, port);
 	return 0;
 }

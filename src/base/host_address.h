@@ -16,6 +16,12 @@
 /* Where the port begins in "host:port" or "[IPv6]:port"; NULL if it is neither. */
 const char *host_port_of(const char *name);
 
+/* The host of such a name, whose port is at `port`, without brackets. */
+void host_without_port(char host[HOST_NAME_MAX_LEN + 1], const char *name, const char *port);
+
+/* Writes what libcurl takes as CURLOPT_CONNECT_TO, of a numeric address. */
+void host_write_connect_to(char connect_to[HOST_CONNECT_TO_SIZE], const char *address, const char *port);
+
 /* Writes what libcurl takes as CURLOPT_CONNECT_TO, "::address:port". Blocks while the name is resolved. `setting` is what errors
  * name; ERROR_INVALID. */
 MUST_CHECK int host_resolve(const char *setting, const char *name, char connect_to[HOST_CONNECT_TO_SIZE],

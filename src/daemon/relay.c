@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/health.h"
+#include "api/link.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json.h"
@@ -318,9 +319,8 @@ static void say(void *arg, struct buf *query)
 	const struct relay *relay = arg;
 	uint64_t room = relay->intake ? report_worker_room(intake_worker(relay->intake)) : 0;
 
-	buf_add_text(query, "?" API_READY_URL "=");
-	for (const char *c = relay->config->front_end_url; *c; c++)
-		buf_addf(query, "%%%02x", (unsigned char)*c);
+	buf_add_char(query, '?');
+	api_link_add(query, STR_LITERAL(API_READY_URL), str_from(relay->config->front_end_url));
 	buf_addf(query, "&" API_READY_ROOM "=%llu", (unsigned long long)room);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * taking_in.h: takes records in at a front end that does not hold the catalog (docs/CLUSTER.md): a copy of the catalog that is kept
- * fresh, the cluster, and what POST /v1/cdrs needs; and what makes files of reports for the holder, from the same store. Numbers of changes are the holder's (asked_numbers.h). What is rejected goes to
- * quarantine in PostgreSQL, which is all that it writes there.
+ * fresh, the cluster, and what POST /v1/cdrs needs; and what makes files of reports for the holder, from the same store. Numbers of
+ * changes are the holder's (asked_numbers.h). What is rejected goes to quarantine in PostgreSQL, which is all that it writes there.
  */
 #ifndef CDRD_DAEMON_TAKING_IN_H
 #define CDRD_DAEMON_TAKING_IN_H

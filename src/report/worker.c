@@ -342,7 +342,6 @@ void report_worker_take(struct report_worker *worker, struct http_request *reque
 uint64_t report_worker_room(const struct report_worker *worker)
 {
 	const struct report_worker_options *options = &worker->options;
-
 	char why[CLUSTER_WHY_MAX];
 
 	return worker->has_ended || disk_is_low(options->disk) ||

@@ -29,9 +29,14 @@ static bool has_room(const struct known_worker *worker, int64_t now_us)
 	       now_us >= worker->aside_until_us;
 }
 
+static uint64_t running_here(const struct reports *reports)
+{
+	return reports->running_count - reports->away_count;
+}
+
 bool report_workers_have_room_here(const struct reports *reports)
 {
-	return reports->running_count - reports->away_count < (uint64_t)reports->config->reports_max;
+	return running_here(reports) < (uint64_t)reports->config->reports_max;
 }
 
 bool report_workers_have_room(const struct reports *reports)
@@ -55,8 +60,7 @@ struct known_worker *report_workers_choose(struct reports *reports)
 		if (has_room(worker, now_us) && (!best || worker->running < best->running))
 			best = worker;
 	}
-	if (!best ||
-	    (report_workers_have_room_here(reports) && reports->running_count - reports->away_count <= best->running))
+	if (!best || (report_workers_have_room_here(reports) && running_here(reports) <= best->running))
 		return NULL;
 	TAILQ_REMOVE(&reports->workers, best, link);
 	TAILQ_INSERT_TAIL(&reports->workers, best, link);
@@ -123,8 +127,7 @@ static void on_resolved(void *arg, const struct address *addresses, size_t count
 	}
 	worker->problem[0] = '\0';
 	address_format(host, (const struct sockaddr *)&addresses[0].storage);
-	snprintf(worker->connect_to, sizeof(worker->connect_to), strchr(host, ':') ? "::[%s]:%s" : "::%s:%s", host,
-	         host_port_of(forward_host_of(worker->url)));
+	host_write_connect_to(worker->connect_to, host, host_port_of(forward_host_of(worker->url)));
 }
 
 /* A name is looked up when it is new, and again while it leads nowhere, or a host may have taken it that has another address. */
@@ -143,10 +146,7 @@ static void resolve(struct reports *reports, struct known_worker *worker, int64_
 		return;
 	}
 	const char *port = host_port_of(name);
-	size_t len = (size_t)(port - 1 - name);
-	bool bracketed = name[0] == '[' && name[len - 1] == ']';
-
-	snprintf(host, sizeof(host), "%.*s", (int)(len - 2 * bracketed), name + bracketed);
+	host_without_port(host, name, port);
 	worker->lookup =
 		resolver_lookup(reports->resolver, host, (uint16_t)strtoul(port, NULL, 10), on_resolved, worker);
 }
