@@ -14,7 +14,7 @@ import pytest
 import harness
 import reporting
 from harness import wait_for
-from samples import DAY, HOUR, NOON, SECOND, UTC, many_sms, sms, whole_day
+from samples import DAY, HOUR, NOON, SECOND, UTC, YESTERDAY, many_sms, sms, whole_day
 from test_callbacks import FAST, LOCAL, Receiver
 from test_console import SCRIPT, cookie_of
 
@@ -87,7 +87,8 @@ class Worked:
 
     def work(self, moment):
         daemon, account = self.daemon, self.account
-        records = [*many_sms(account, 4, moment), sms(account, now() - HOUR), {"product": "SMS"}]
+        today = max(now() - HOUR, YESTERDAY + DAY)  # in the first hour after midnight, too
+        records = [*many_sms(account, 4, moment), sms(account, today), {"product": "SMS"}]
         told = daemon.post_cdrs(records)
         assert (told["accepted"], told["rejected"]) == (5, 1), told
         self.rejected += 1

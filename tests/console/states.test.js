@@ -23,13 +23,13 @@ after(async () => {
 
 let accounts = 0;
 
-/* Signed in, with records of an hour ago, on the page of usage. */
+/* Signed in, with records of yesterday, on the page of usage: in the first hour after midnight, today has none of an hour ago. */
 async function withTab(test, { keep = false, path = '#/usage?range=7d&zone=UTC', records = true } = {}) {
   const account = daemon.addAccount(`states${String(accounts += 1).padStart(2, '0')}`, 'states-secret-1');
-  const at = (hours) => `${new Date(Date.now() - hours * 3600000).toISOString().slice(0, 19)}Z`;
+  const yesterday = new Date(Date.now() - 86400000).toISOString().slice(0, 10);
 
   if (records) {
-    await daemon.ingest(daemon.generate('SMS', account, 25, at(2), at(1)));
+    await daemon.ingest(daemon.generate('SMS', account, 25, `${yesterday}T11:00:00Z`, `${yesterday}T12:00:00Z`));
   }
   await Tab.use(browser, daemon, {}, async (tab, page) => {
     await tab.signIn(account, { keep, path });
@@ -71,7 +71,7 @@ describe('a page', () => {
         refused += 1;
         return refused > 2 ? route.continue() : route.fulfill({ status: 429, headers: { 'Retry-After': '1' }, contentType: 'application/problem+json', body: '{"title":"Too Many Requests"}' });
       });
-      await page.getByLabel('Dates').selectOption('Today');
+      await page.getByLabel('Dates').selectOption('Yesterday');
       await banner(page).getByText('Too many requests').waitFor();
       await shown(page);
       await banner(page).getByText('Too many').waitFor({ state: 'detached' });
@@ -100,7 +100,7 @@ describe('a page', () => {
         refused += 1;
         return refused > 1 ? route.continue() : route.fulfill({ status: 503, headers: { 'Retry-After': '2' }, contentType: 'application/problem+json', body: '{}' });
       });
-      await page.getByLabel('Dates').selectOption('Today');
+      await page.getByLabel('Dates').selectOption('Yesterday');
       await banner(page).getByText('The server is busy').waitFor();
       await tab.shoot('busy');
       await banner(page).getByText('The server is busy').waitFor({ state: 'detached' });
@@ -160,7 +160,7 @@ describe('a page', () => {
         failures += 1;
         return failures > 1 ? route.continue() : route.fulfill({ status: 500, contentType: 'application/problem+json', body: '{"title":"Internal Server Error","detail":"Quote the instance.","instance":"abc-1"}' });
       });
-      await page.getByLabel('Dates').selectOption('Today');
+      await page.getByLabel('Dates').selectOption('Yesterday');
       await page.getByText('Reference for support').waitFor();
       await page.getByRole('button', { name: 'Try again' }).first().click();
       await shown(page);
