@@ -136,6 +136,9 @@ enum callback_hold callbacks_held(const struct callbacks *callbacks);
 /* For people: why they are held and how to end it; "no" for CALLBACK_NOT_HELD. */
 const char *callback_hold_reason(enum callback_hold hold);
 
+/* The marker's path, appended to `path`. */
+MUST_CHECK int callback_hold_path(const char *data_dir, struct buf *path, struct error *err);
+
 /* Durably puts the marker into a data directory that no daemon uses. */
 MUST_CHECK int callback_hold_mark(const char *data_dir, struct error *err);
 

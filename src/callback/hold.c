@@ -5,8 +5,6 @@
  * or will send. Held callbacks wait; when the hold ends, each gets the whole callback_keep again.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,16 +13,10 @@
 #include "callback/callbacks_private.h"
 #include "store/clock_watch.h"
 
-static int marker_path(const char *data_dir, struct buf *path, struct error *err)
-{
-	buf_addf(path, "%s/" CALLBACK_HELD_NAME, data_dir);
-	return buf_cstr(path) ? 0 : error_set(err, ERROR_NOMEM, "%s: out of memory", data_dir);
-}
-
 int callback_hold_look(struct callbacks *callbacks, struct error *err)
 {
 	struct buf path = { 0 };
-	int result = marker_path(callbacks->config->data_dir, &path, err);
+	int result = callback_hold_path(callbacks->config->data_dir, &path, err);
 
 	if (result == 0) {
 		callbacks->held_by_marker = access(path.data, F_OK) == 0;
@@ -56,24 +48,6 @@ const char *callback_hold_reason(enum callback_hold hold)
 	return reasons[hold];
 }
 
-int callback_hold_mark(const char *data_dir, struct error *err)
-{
-	static const char text[] = "Laid out by cdrctl restore: no callback is sent before cdrctl callback resume.\n";
-	struct buf path = { 0 };
-
-	if (marker_path(data_dir, &path, err) != 0) {
-		buf_free(&path);
-		return -1;
-	}
-	int fd = open(path.data, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-	bool written = fd >= 0 && write(fd, text, sizeof(text) - 1) == (ssize_t)sizeof(text) - 1 && fsync(fd) == 0;
-	int result = written ? directory_sync(data_dir, err) : error_set_errno(err, errno, "%s: make", path.data);
-	if (fd >= 0)
-		close(fd);
-	buf_free(&path);
-	return result;
-}
-
 int callbacks_resume(struct callbacks *callbacks, struct error *err)
 {
 	struct buf path = { 0 };
@@ -82,7 +56,7 @@ int callbacks_resume(struct callbacks *callbacks, struct error *err)
 		return error_set(err, ERROR_CONFLICT,
 		                 "callbacks are held by callbacks = no in the configuration: set it to yes "
 		                 "and reload, then resume");
-	int result = marker_path(callbacks->config->data_dir, &path, err);
+	int result = callback_hold_path(callbacks->config->data_dir, &path, err);
 	if (result == 0 && unlink(path.data) != 0 && errno != ENOENT)
 		result = error_set_errno(err, errno, "%s: remove", path.data);
 	buf_free(&path);

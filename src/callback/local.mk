@@ -11,6 +11,7 @@ libcdrd_a_SOURCES += \
 	src/callback/deliver.c \
 	src/callback/erasing.c \
 	src/callback/hold.c \
+	src/callback/hold_marker.c \
 	src/callback/list.c \
 	src/callback/multipart.c src/callback/multipart.h \
 	src/callback/resolve.c src/callback/resolve.h \

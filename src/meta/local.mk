@@ -11,6 +11,7 @@ libcdrd_a_SOURCES += \
 	src/meta/credential_text.c \
 	src/meta/credentials.c src/meta/credentials.h \
 	src/meta/meta.c src/meta/meta.h \
+	src/meta/meta_dbs.c \
 	src/meta/meta_env.h \
 	src/meta/pass.h \
 	src/meta/pass_check.c src/meta/pass_check.h \

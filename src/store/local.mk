@@ -88,6 +88,7 @@ libcdrd_a_SOURCES += \
 	src/store/changes/changes_collect.c \
 	src/store/changes/changes_fetch.c \
 	src/store/copying/hot_backup.c \
+	src/store/copying/hot_backup_check.c \
 	src/store/copying/mirror.c src/store/copying/mirror.h \
 	src/store/days/clock_watch.c \
 	src/store/days/day.c src/store/days/day.h \

@@ -352,3 +352,9 @@ def test_bash_completes(line, wanted):
     assert wanted <= offered, offered
     if len(wanted) <= 1:
         assert offered == wanted
+
+
+def test_cdrctl_loads_no_library_that_the_daemon_alone_needs():
+    loaded = subprocess.run(["ldd", harness.program("cdrctl")], capture_output=True, text=True, check=True).stdout
+    assert "libcrypto" in loaded
+    assert not re.findall(r"lib(?:curl|event|ssl|msgpack|pq|rdkafka|rabbitmq)[^ ]*", loaded), loaded
