@@ -86,14 +86,20 @@ def begin_waiting(daemon):
     return daemon
 
 
-def send(daemon, account, seed, count=200):
-    records = harness.generate("SMS", account, count, START, END, "--direction", "outbound", "--seed", str(seed))
-    body = harness.encode(records, "ndjson")
+def post(daemon, body):
+    """The answer to a body, sent again if so asked, as for records of an account that was just added through another front end."""
     answer = daemon.post_body(body)
-    if answer.status == 503 and "Retry-After" in answer.headers:  # as for an account that was just added
+    if answer.status == 503 and "Retry-After" in answer.headers:
         time.sleep(int(answer.headers["Retry-After"]))
         answer = daemon.post_body(body)
-    assert answer.status == 200 and answer.json()["rejected"] == 0, str(answer)
+    assert answer.status == 200, str(answer)
+    return answer.json()
+
+
+def send(daemon, account, seed, count=200):
+    records = harness.generate("SMS", account, count, START, END, "--direction", "outbound", "--seed", str(seed))
+    counts = post(daemon, harness.encode(records, "ndjson"))
+    assert counts["rejected"] == 0, counts
     return {record["message_id"] for record in records}
 
 

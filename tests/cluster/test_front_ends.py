@@ -314,6 +314,7 @@ def test_front_end_that_forwards_can_be_killed_and_ended(pair):
 def test_front_end_that_ends_answers_what_is_under_way_and_takes_no_turn(pair):
     holder, other = pair
     account = holder.new_account()
+    send(other, account, 2, 1)  # it knows the account
     body = harness.encode(harness.generate("SMS", account, BATCH, START, END, "--direction", "outbound"), "ndjson")
     with contextlib.closing(socket.create_connection(("127.0.0.1", other.port), timeout=60)) as client:
         head = (f"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: {len(body)}\r\n"
@@ -327,7 +328,7 @@ def test_front_end_that_ends_answers_what_is_under_way_and_takes_no_turn(pair):
         assert client.recv(12) == b"HTTP/1.1 200"
     assert other.process.wait(PATIENCE) == 0
     other.process = None
-    assert len(stored(holder, account)) == BATCH
+    assert len(stored(holder, account)) == BATCH + 1
     assert "serves what is in" not in other.log()
 
 

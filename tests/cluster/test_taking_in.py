@@ -11,7 +11,7 @@ import urllib.parse
 import pytest
 
 import harness
-from front_ends import END, PATIENCE, RANGE, REASON, START, begin, cluster, front_end, is_ready, send, server, stored
+from front_ends import END, PATIENCE, RANGE, REASON, START, begin, cluster, front_end, is_ready, post, send, server, stored
 from test_changes import Loader, begin_waiting, end_waiting
 from test_front_ends import begin_forwarding, holds, pair, reached, readiness, run_through
 
@@ -73,7 +73,7 @@ def test_id_that_is_sent_through_both_at_once_is_one_record_and_a_duplicate(both
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         for seed in range(1, 9):
             body = body_of(account, seed, 300)
-            answers = [answer.json() for answer in pool.map(lambda daemon: daemon.post_body(body), [holder, other] * 4)]
+            answers = list(pool.map(lambda daemon: post(daemon, body), [holder, other] * 4))
             assert sum(answer["accepted"] for answer in answers) == 300, answers
             assert sum(answer["duplicates"] for answer in answers) == 7 * 300, answers
     found = stored(holder, account)
@@ -87,7 +87,7 @@ def test_record_that_changes_through_either_is_one_record(both):
     loader = Loader(other, account).catch_up()
     for turn in range(10):
         changed = {**record, "status": "delivered" if turn % 2 else "failed", "date_received": f"2026-11-23T1{turn}:00:00.000Z"}
-        answer = both[turn % 2].post_body(harness.encode([changed], "ndjson")).json()
+        answer = post(both[turn % 2], harness.encode([changed], "ndjson"))
         assert answer["accepted"] + answer["updated"] == 1, answer
         assert len(stored(both[turn // 2 % 2], account)) == 1
         loader.catch_up()
@@ -132,7 +132,7 @@ def test_rejected_records_are_in_quarantine(both):
     for record in records[:7]:
         record["date_received"] = "never"
     before = len(holder.ctl("quarantine", "list"))
-    answer = other.post_body(harness.encode(records, "ndjson")).json()
+    answer = post(other, harness.encode(records, "ndjson"))
     assert (answer["accepted"], answer["rejected"]) == (13, 7), answer
     harness.wait_for(lambda: len(holder.ctl("quarantine", "list")) == before + 7, PATIENCE)
     assert len(stored(holder, account)) == 13
