@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "meta/change.h"
 #include "store/cluster.h"
 #include "store/cluster/cluster_chunk.h"
 #include "store/cluster/cluster_sql.h"
@@ -502,13 +503,11 @@ START_TEST(what_was_under_way_before_some_starts_is_doubted_yet)
 	const uint64_t million = 1000000, reserve = 16 * million;
 
 	start_with(5 * million, reserve);
-	cluster_doubt_span(cluster, 1, 1); /* of a commit, which is not kept */
 	for (uint64_t i = 1; i < 8; i++) {
 		start_with(i * reserve + 17, (i + 1) * reserve);
 		start_with(i * reserve + 17, (i + 1) * reserve + 5); /* of nothing in between */
 		ck_assert(cluster_is_doubtful(cluster, 5 * million + 3));
 		ck_assert(cluster_is_doubtful(cluster, (i + 1) * reserve + 5));
-		ck_assert(!cluster_is_doubtful(cluster, 1));
 		ck_assert_uint_eq(cluster->doubts.count, i + 1);
 	}
 	start_with(8 * reserve + 17, 9 * reserve);
@@ -519,20 +518,46 @@ START_TEST(what_was_under_way_before_some_starts_is_doubted_yet)
 }
 END_TEST
 
-START_TEST(doubts_that_do_not_fit_are_in_the_last_one)
+/* What its servers still insert is passed over by the feed, however many records come before it is sent again. */
+START_TEST(commit_that_failed_before_some_starts_is_doubted_yet)
 {
 	struct cluster *cluster = fixture.store->cluster;
+	const uint64_t million = 1000000, reserve = 16 * million, failed = reserve + 17;
+	struct error err;
 
-	cluster->doubts.count = 0;
-	for (size_t i = 1; i < STORE_DOUBTS_MAX; i++)
-		cluster_doubt_span(cluster, 1, 1);
-	cluster_doubt_span(cluster, 41, 50);
-	cluster_doubt_span(cluster, 31, 40);
-	cluster_doubt_span(cluster, 51, 60);
-	cluster_doubt_span(cluster, 35, 36);
-	for (uint64_t version = 30; version <= 61; version++)
-		expect(cluster_is_doubtful(cluster, version) == (version > 30 && version < 61), "version %d",
-		       (int)version);
+	start_with(million, reserve);
+	cluster_doubt_span(cluster, failed, failed + 3);
+	ck_assert_int_eq(cluster_keep_doubts(cluster, &err), 0);
+	for (uint64_t i = 2; i < 9; i++) {
+		start_with(i * reserve - 17, i * reserve);
+		for (uint64_t version = failed - 1; version <= failed + 4; version++)
+			expect(cluster_is_doubtful(cluster, version) == (version >= failed && version <= failed + 3),
+			       "start %d, version %d", (int)i, (int)version);
+	}
+	start_with(9 * reserve - 17, 9 * reserve);
+	ck_assert(!cluster_is_doubtful(cluster, failed));
+	ck_assert_uint_eq(cluster->doubts.count, 8);
+	fixture.store->last_seq = fixture.store->snapshot;
+}
+END_TEST
+
+START_TEST(doubts_that_do_not_fit_join_the_nearest)
+{
+	struct cluster *cluster = fixture.store->cluster;
+	const uint64_t spans[][2] = { { 700, 709 }, { 100, 109 }, { 300, 309 }, { 310, 319 }, { 400, 409 },
+		                      { 420, 429 }, { 800, 809 }, { 500, 509 }, { 600, 609 }, { 900, 909 } };
+
+	cluster->doubts.count = cluster->doubts_of_starts = 0;
+	for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++)
+		cluster_doubt_span(cluster, spans[i][0], spans[i][1]);
+	ck_assert_uint_eq(cluster->doubts.count, 8);
+	for (uint64_t version = 90; version <= 920; version++) {
+		bool is_doubtful = version % 100 < 10 && version / 100 != 2;
+
+		is_doubtful |= version >= 310 && version <= 319;
+		is_doubtful |= version >= 400 && version <= 429; /* these are the nearest */
+		expect(cluster_is_doubtful(cluster, version) == is_doubtful, "version %d", (int)version);
+	}
 }
 END_TEST
 
@@ -605,6 +630,32 @@ START_TEST(commit_that_was_not_stored_and_left_holds_nobody_up)
 	ck_assert(TAILQ_EMPTY(&cluster->numbers.lent));
 	ck_assert(!borrower->has_ended);
 	ck_assert_uint_eq(cluster_first_open(cluster), 0);
+}
+END_TEST
+
+static size_t kept_doubts(void)
+{
+	struct change change;
+	struct str text = { NULL, 0 };
+	struct error err;
+
+	ck_assert_int_eq(change_begin(&change, fixture.meta, &err), 0);
+	MAY_FAIL(change_get(&change, META_DB_VALUES, STR_LITERAL("cluster_failed"), &text, &err));
+	change_drop(&change);
+	return text.len / sizeof(struct store_doubt);
+}
+
+/* A start doubts what is about the newest number, and so must not find too many above one that failed. */
+START_TEST(no_numbers_are_given_before_the_catalog_has_those_that_failed)
+{
+	struct borrower *borrower = lend(0, 17, 0);
+
+	ck_assert(store_span_end(fixture.store, borrower->from, false, NULL));
+	turn();
+	ck_assert_int_eq(borrower->ended_with, ERROR_UNAVAILABLE);
+	ck_assert(cluster_is_doubtful(fixture.store->cluster, borrower->from));
+	ck_assert_uint_ne(lend(1, 18, 0)->from, 0);
+	ck_assert_uint_eq(kept_doubts(), 1);
 }
 END_TEST
 
@@ -755,7 +806,9 @@ Suite *suite_cluster(void)
 	tcase_add_test(tcase, commit_that_inserts_ends_when_all_is_lost);
 	tcase_add_test(tcase, what_was_under_way_before_the_start_is_doubted);
 	tcase_add_test(tcase, what_was_under_way_before_some_starts_is_doubted_yet);
-	tcase_add_test(tcase, doubts_that_do_not_fit_are_in_the_last_one);
+	tcase_add_test(tcase, commit_that_failed_before_some_starts_is_doubted_yet);
+	tcase_add_test(tcase, doubts_that_do_not_fit_join_the_nearest);
+	tcase_add_test(tcase, no_numbers_are_given_before_the_catalog_has_those_that_failed);
 	tcase_add_test(tcase, records_that_were_checked_before_a_number_was_erased_do_not_come_in);
 	tcase_add_test(tcase, commit_that_was_not_stored_and_left_holds_nobody_up);
 	tcase_add_test(tcase, commit_whose_numbers_have_failed_as_its_last_insert_ended_fails);

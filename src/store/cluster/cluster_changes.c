@@ -9,8 +9,7 @@
  *	read   all rows after `since` of the keys that have one of these: of each key the newest counts, if it is on the page
  *
  * What a commit that failed may have inserted is not found here when it comes late. It is put anew when it is sent again
- * (cluster_is_doubtful), as its producer was told that it is not stored; after a restart, if it is among the newest
- * (CLUSTER_DOUBTED_AT_START).
+ * (cluster_is_doubtful), as its producer was told that it is not stored; after some restarts, too (cluster_doubts.c).
  */
 #include <stdlib.h>
 

@@ -21,6 +21,8 @@ static int take_numbers(void *arg, uint64_t count, uint64_t *from, struct error 
 {
 	struct cluster *cluster = arg;
 
+	if (cluster_keep_doubts(cluster, err) != 0)
+		return -1;
 	return store_take_seqs(cluster->store, count, from, err);
 }
 
@@ -269,7 +271,8 @@ void cluster_numbers_end(struct cluster *cluster, bool is_stored)
 	if (numbers->asked)
 		numbers->source->end(numbers->asked, false, NULL);
 	numbers->asked = NULL;
-	if (!is_stored && numbers->state >= CLUSTER_NUMBERS_GIVEN)
+	/* Of another front end's numbers that one doubts them. */
+	if (!is_stored && numbers->state >= CLUSTER_NUMBERS_GIVEN && !numbers->source)
 		cluster_doubt_span(cluster, numbers->first, numbers->to);
 	numbers->state = CLUSTER_NUMBERS_NONE;
 	span_drop(&numbers->spans, &numbers->own);

@@ -240,7 +240,10 @@ struct cluster {
 	struct cluster_chunks chunks;
 	size_t chunk_bytes;
 	struct cluster_numbers numbers;
-	struct store_doubts doubts; /* rows may be there that were never acknowledged, with these versions */
+	/* Rows may be there that were never acknowledged, with these versions: those of starts, and then of commits that failed. */
+	struct store_doubts doubts;
+	size_t doubts_of_starts;
+	bool has_new_doubts; /* that are not in the catalog */
 	size_t uncommitted;
 
 	/* a commit */
@@ -332,12 +335,16 @@ void cluster_move_snapshot(struct cluster *cluster);
 
 /* --- cluster_doubts.c --- */
 
-/* Rows of these versions may be there that were never acknowledged. */
+/* Rows of these versions of a commit may be there that were never acknowledged. */
 void cluster_doubt_span(struct cluster *cluster, uint64_t from, uint64_t to);
 
+/* Before numbers are given: puts what is doubted since into the catalog. Until then it is doubted at the next start in any case, as
+ * there are no newer numbers but of what is under way. */
+MUST_CHECK int cluster_keep_doubts(struct cluster *cluster, struct error *err);
+
 /* Doubts what the process before may have had under way, as it may have died before it acknowledged it, and what was doubted so
- * at some starts before. That is about the newest version that is stored: of the numbers that were reserved, up to last_seq, most
- * were never given. It is kept in `meta`, unless numbers come from another front end. */
+ * at some starts before, and of commits since these. What was under way is about the newest version that is stored: of the numbers
+ * that were reserved, up to last_seq, most were never given. It is kept in the catalog, unless numbers come from another front end. */
 MUST_CHECK int cluster_doubt_at_start(struct cluster *cluster, struct error *err);
 
 /* Was a row of this version perhaps never acknowledged, and so never a change in the feed? */
