@@ -3,8 +3,8 @@
  * away.c: a job whose file a worker makes: the order, and what comes of it. See away.h and order.h.
  *
  * The file's bytes are written here as they come, so that it is on this disk when the worker has made it. Whoever says nothing
- * for SILENCE_US is taken for lost, and who gets on with nothing for STALLED_US is given up, as its way to ClickHouse may be the
- * reason.
+ * for SILENCE_US is taken for lost, and who gets on with nothing for report_stall_max is given up: as long as with a job here, as a
+ * filter that finds nothing for months looks like that.
  */
 #include "report/away.h"
 
@@ -23,8 +23,7 @@
 #include "report/workers.h"
 
 #define SILENCE_US (10 * CLOCK_US_PER_SECOND)
-#define STALLED_US (60 * CLOCK_US_PER_SECOND)
-#define WHY_SIZE 320
+#define WHY_SIZE 512
 
 struct report_away {
 	struct reports *reports;
@@ -174,13 +173,13 @@ static void succeed(struct report_away *away)
 	report_job_succeed(away->reports, away->job, made->state, &result);
 }
 
-/* The job begins again, here. */
+/* The job begins again, here or at a worker that has not lost it. */
 static void lose(struct report_away *away)
 {
 	log_warn("report", "%s: begins again, as the front end at %s does not make it: %s", away->job->id,
 	         away->worker->url, away->why);
 	report_worker_set_aside(away->worker);
-	away->job->stays_here = true;
+	away->job->lost_by |= report_worker_bit(away->worker);
 	report_job_put_back(away->reports, away->job);
 }
 
@@ -211,7 +210,7 @@ void report_away_look_after(struct report_away *away, int64_t elapsed_us)
 	away->is_heard = away->gets_on = false;
 	if (away->silent_us >= SILENCE_US)
 		str_cut(away->why, sizeof(away->why), "nothing is heard of it");
-	else if (away->stalled_us >= STALLED_US || away->stalled_us >= away->reports->config->report_stall_max)
+	else if (away->stalled_us >= away->reports->config->report_stall_max)
 		str_cut(away->why, sizeof(away->why), "it does not get on");
 	else
 		return;

@@ -10,8 +10,8 @@
 struct known_worker;
 
 /* Orders the file of a job that is about to run; on success work->away is set. From then on, the job is told of its end from the
- * loop: report_job_succeed; report_job_put_back, to stay here, where the worker is lost or cannot make it; or report_job_fail,
- * where this front end cannot take the file. ERROR_FULL, ERROR_IO, ERROR_NOMEM. */
+ * loop: report_job_succeed; report_job_put_back, not to go to this worker again, where that is lost or cannot make it; or
+ * report_job_fail, where this front end cannot take the file. ERROR_FULL, ERROR_IO, ERROR_NOMEM. */
 MUST_CHECK int report_away_begin(struct reports *reports, struct report_job *job, struct report_work *work,
                                  struct known_worker *worker, struct error *err);
 

@@ -360,10 +360,9 @@ static bool stays_here(const struct report_work *work)
 	return (work->plan.product && work->plan.product->own) || work->report.checkpoint.len > 0;
 }
 
-static int begin_making(struct reports *reports, struct report_job *job, struct report_work *work, struct error *err)
+static int begin_making(struct reports *reports, struct report_job *job, struct report_work *work,
+                        struct known_worker *worker, struct error *err)
 {
-	struct known_worker *worker = job->stays_here ? NULL : report_workers_choose(reports);
-
 	if (report_work_specify(work, err) != 0)
 		return -1;
 	return worker ? report_away_begin(reports, job, work, worker, err) : make_maker(reports, work, err);
@@ -372,13 +371,15 @@ static int begin_making(struct reports *reports, struct report_job *job, struct 
 int report_job_start(struct reports *reports, struct report_job *job, struct error *err)
 {
 	struct report_work *work = load_work(reports, job->id, err);
+	struct known_worker *worker;
 	int result;
 
 	if (!work)
 		return -1;
 	result = prepare(reports, work, err);
 	job->stays_here |= result == 0 && stays_here(work);
-	if (job->stays_here && !report_workers_have_room_here(reports)) {
+	worker = job->stays_here ? NULL : report_workers_choose(reports, job->lost_by);
+	if (!worker && !report_workers_have_room_here(reports)) {
 		report_work_free(work);
 		return 0;
 	}
@@ -387,7 +388,7 @@ int report_job_start(struct reports *reports, struct report_job *job, struct err
 		return -1;
 	}
 	if (result == 0)
-		result = begin_making(reports, job, work, err);
+		result = begin_making(reports, job, work, worker, err);
 	job->work = work;
 	report_queue_started(reports, job);
 	if (result < 0)

@@ -55,11 +55,31 @@ struct report_job *report_queue_add(struct reports *reports, const char *creator
 	return job;
 }
 
+void report_queue_note_begun(struct reports *reports, struct report_job *job)
+{
+	job->is_begun = true;
+	job->queue->begun_count++;
+	reports->begun_count++;
+}
+
+/* Of a job that was pending. */
+static void take_from_pending(struct reports *reports, struct report_job *job)
+{
+	struct report_queue *queue = job->queue;
+
+	TAILQ_REMOVE(&queue->pending, job, link);
+	queue->pending_count--;
+	reports->pending_count--;
+	queue->begun_count -= job->is_begun;
+	reports->begun_count -= job->is_begun;
+	job->is_begun = false;
+}
+
 uint64_t report_queue_pending(const struct reports *reports, const char *creator)
 {
 	const struct report_queue *queue = find(reports, creator);
 
-	return queue ? queue->pending_count : 0;
+	return queue ? queue->pending_count - queue->begun_count : 0;
 }
 
 static struct report_job *find_in(const struct report_jobs *jobs, struct str id)
@@ -100,23 +120,36 @@ static bool comes_before(const struct report_queue *a, const struct report_queue
 	return a->number < b->number;
 }
 
+/* The account's first one for which there is room; NULL. Those that wait for this front end hold up none that a worker may make. */
+static struct report_job *first_with_room(const struct reports *reports, const struct report_queue *queue, bool here)
+{
+	struct report_job *job;
+
+	TAILQ_FOREACH(job, &queue->pending, link) {
+		if (here || (!job->stays_here && report_workers_have_room(reports, job->lost_by)))
+			return job;
+	}
+	return NULL;
+}
+
 struct report_job *report_queue_next_pending(struct reports *reports)
 {
 	uint64_t most = (uint64_t)reports->config->reports_per_account_max;
-	struct report_queue *queue, *best = NULL;
+	struct report_job *job, *best = NULL;
+	struct report_queue *queue;
 
 	bool here = report_workers_have_room_here(reports);
 
-	if (!here && !report_workers_have_room(reports))
+	if (!here && !report_workers_have_room(reports, 0))
 		return NULL;
 	TAILQ_FOREACH(queue, &reports->queues, link) {
-		if (queue->pending_count == 0 || queue->running_count >= most ||
-		    (!here && TAILQ_FIRST(&queue->pending)->stays_here))
+		if (queue->running_count >= most || (best && !comes_before(queue, best->queue)))
 			continue;
-		if (!best || comes_before(queue, best))
-			best = queue;
+		job = first_with_room(reports, queue, here);
+		if (job)
+			best = job;
 	}
-	return best ? TAILQ_FIRST(&best->pending) : NULL;
+	return best;
 }
 
 static struct report_job *first_ready(struct report_queue *queue)
@@ -151,9 +184,7 @@ void report_queue_started(struct reports *reports, struct report_job *job)
 {
 	struct report_queue *queue = job->queue;
 
-	TAILQ_REMOVE(&queue->pending, job, link);
-	queue->pending_count--;
-	reports->pending_count--;
+	take_from_pending(reports, job);
 	queue->turn = reports->turns += 2;
 	TAILQ_INSERT_TAIL(&queue->running, job, link);
 	queue->running_count++;
@@ -171,6 +202,7 @@ void report_queue_put_back(struct reports *reports, struct report_job *job)
 	TAILQ_INSERT_HEAD(&queue->pending, job, link);
 	queue->pending_count++;
 	reports->pending_count++;
+	report_queue_note_begun(reports, job);
 }
 
 void report_queue_remove(struct reports *reports, struct report_job *job)
@@ -182,9 +214,7 @@ void report_queue_remove(struct reports *reports, struct report_job *job)
 		queue->running_count--;
 		reports->running_count--;
 	} else {
-		TAILQ_REMOVE(&queue->pending, job, link);
-		queue->pending_count--;
-		reports->pending_count--;
+		take_from_pending(reports, job);
 	}
 	free(job);
 	if (queue->pending_count == 0 && queue->running_count == 0) {

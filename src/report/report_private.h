@@ -57,6 +57,8 @@ struct report_job {
 	char id[ID_UUID_LEN + 1];
 	struct report_work *work; /* NULL while it is pending */
 	bool stays_here;          /* no other front end is to make its file */
+	bool is_begun;            /* it is pending here, but its row says PROCESSING */
+	uint64_t lost_by;         /* bits of workers that were to make it, and did not (report_worker_bit) */
 };
 
 TAILQ_HEAD(report_jobs, report_job);
@@ -68,6 +70,7 @@ struct report_queue {
 	struct report_jobs pending; /* oldest first */
 	struct report_jobs running; /* in the order of their turns */
 	uint64_t pending_count;
+	uint64_t begun_count; /* of these */
 	uint64_t running_count;
 	uint64_t turn;   /* by reports->turns, when it last started a job, or was created */
 	uint64_t number; /* in the order in which queues were created */
@@ -88,6 +91,7 @@ struct reports {
 
 	TAILQ_HEAD(, report_queue) queues; /* in the order of their turns */
 	uint64_t pending_count;
+	uint64_t begun_count; /* of these */
 	uint64_t running_count;
 	uint64_t turns; /* two per started job: odd numbers are for new queues in between */
 	uint64_t queues_made;
@@ -119,7 +123,10 @@ bool report_make_plan(const struct report *report, struct query_plan *plan);
 /* Adds a pending job; NULL when out of memory. */
 struct report_job *report_queue_add(struct reports *reports, const char *creator, struct str id);
 
-/* How many of the creator's jobs are pending. */
+/* A pending job was begun before: it does not count as one that waits. */
+void report_queue_note_begun(struct reports *reports, struct report_job *job);
+
+/* How many of the creator's jobs wait, as their statuses say: PENDING. */
 uint64_t report_queue_pending(const struct reports *reports, const char *creator);
 
 struct report_job *report_queue_find(const struct reports *reports, const char *creator, struct str id);

@@ -25,6 +25,7 @@ struct loading {
 static bool load_queued(void *arg, struct str id)
 {
 	struct loading *loading = arg;
+	struct report_job *job;
 	struct report report;
 	int found = table_get(loading->reports->meta, id, &report, loading->err);
 
@@ -34,9 +35,12 @@ static bool load_queued(void *arg, struct str id)
 		          found < 0 ? loading->err->message : "no row");
 		return true;
 	}
-	if (!report_queue_add(loading->reports, report.creator, id)) {
+	job = report_queue_add(loading->reports, report.creator, id);
+	if (!job) {
 		error_set(loading->err, ERROR_NOMEM, "reports: out of memory");
 		loading->failed = true;
+	} else if (report.state == REPORT_PROCESSING) {
+		report_queue_note_begun(loading->reports, job);
 	}
 	report_free(&report);
 	return !loading->failed;
@@ -155,8 +159,8 @@ void reports_watch_disk(struct reports *reports, const struct disk *disk)
 void reports_stats(const struct reports *reports, struct reports_stats *stats)
 {
 	*stats = reports->stats;
-	stats->pending = reports->pending_count;
-	stats->processing = reports->running_count;
+	stats->pending = reports->pending_count - reports->begun_count;
+	stats->processing = reports->running_count + reports->begun_count;
 }
 
 /* --- new jobs --- */

@@ -19,14 +19,13 @@
 #define FORGET_US (60 * CLOCK_US_PER_SECOND) /* and then it is not known any more */
 #define ASIDE_US (10 * CLOCK_US_PER_SECOND)
 #define RESOLVE_US (10 * CLOCK_US_PER_SECOND)
-#define WORKERS_MAX 64
 #define RESOLV_CONF "/etc/resolv.conf"
 #define HOSTS "/etc/hosts"
 
-static bool has_room(const struct known_worker *worker, int64_t now_us)
+static bool has_room(const struct known_worker *worker, uint64_t lost_by, int64_t now_us)
 {
-	return worker->connect_to[0] && worker->running < worker->room && now_us - worker->seen_us < UNSEEN_US &&
-	       now_us >= worker->aside_until_us;
+	return !(lost_by & report_worker_bit(worker)) && worker->connect_to[0] && worker->running < worker->room &&
+	       now_us - worker->seen_us < UNSEEN_US && now_us >= worker->aside_until_us;
 }
 
 static uint64_t running_here(const struct reports *reports)
@@ -39,25 +38,25 @@ bool report_workers_have_room_here(const struct reports *reports)
 	return running_here(reports) < (uint64_t)reports->config->reports_max;
 }
 
-bool report_workers_have_room(const struct reports *reports)
+bool report_workers_have_room(const struct reports *reports, uint64_t lost_by)
 {
 	int64_t now_us = clock_monotonic_us();
 	const struct known_worker *worker;
 
 	TAILQ_FOREACH(worker, &reports->workers, link) {
-		if (has_room(worker, now_us))
+		if (has_room(worker, lost_by, now_us))
 			return true;
 	}
 	return false;
 }
 
-struct known_worker *report_workers_choose(struct reports *reports)
+struct known_worker *report_workers_choose(struct reports *reports, uint64_t lost_by)
 {
 	int64_t now_us = clock_monotonic_us();
 	struct known_worker *worker, *best = NULL;
 
 	TAILQ_FOREACH(worker, &reports->workers, link) {
-		if (has_room(worker, now_us) && (!best || worker->running < best->running))
+		if (has_room(worker, lost_by, now_us) && (!best || worker->running < best->running))
 			best = worker;
 	}
 	if (!best || (report_workers_have_room_here(reports) && running_here(reports) <= best->running))
@@ -93,6 +92,19 @@ static void forget_old(struct reports *reports, int64_t now_us)
 	}
 }
 
+static unsigned free_number(const struct reports *reports)
+{
+	const struct known_worker *worker;
+	uint64_t taken = 0;
+	unsigned number = 0;
+
+	TAILQ_FOREACH(worker, &reports->workers, link)
+		taken |= report_worker_bit(worker);
+	while (taken & UINT64_C(1) << number)
+		number++;
+	return number;
+}
+
 static struct known_worker *find_or_make(struct reports *reports, struct str url)
 {
 	struct known_worker *worker;
@@ -107,6 +119,7 @@ static struct known_worker *find_or_make(struct reports *reports, struct str url
 	if (!worker)
 		return NULL;
 	snprintf(worker->url, sizeof(worker->url), "%.*s", STR_ARGS(url));
+	worker->number = free_number(reports);
 	TAILQ_INSERT_TAIL(&reports->workers, worker, link);
 	reports->workers_count++;
 	return worker;

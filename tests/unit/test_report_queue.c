@@ -116,7 +116,10 @@ START_TEST(a_job_that_is_put_back_is_the_next_one)
 	                                                  STR_LITERAL("00000000-0000-4000-8000-0000000000a2")));
 	ck_assert_uint_eq(reports.running_count, 1);
 	ck_assert_uint_eq(reports.pending_count, 2);
+	ck_assert_uint_eq(report_queue_pending(&reports, "0000000a"), 1); /* its status is PROCESSING */
 	ck_assert_str_eq(start_all(), "a2");
+	ck_assert_uint_eq(report_queue_pending(&reports, "0000000a"), 1);
+	ck_assert_uint_eq(reports.begun_count, 0);
 }
 END_TEST
 
@@ -132,22 +135,23 @@ START_TEST(who_makes_the_fewest_is_given_the_next)
 {
 	struct known_worker one = make_worker(2, 0), other = make_worker(2, 0);
 
+	other.number = 1;
 	TAILQ_INSERT_TAIL(&reports.workers, &one, link);
 	TAILQ_INSERT_TAIL(&reports.workers, &other, link);
-	ck_assert_ptr_null(report_workers_choose(&reports));
+	ck_assert_ptr_null(report_workers_choose(&reports, 0));
 	reports.running_count = 1;
-	ck_assert_ptr_eq(report_workers_choose(&reports), &one);
-	ck_assert_ptr_eq(report_workers_choose(&reports), &other); /* in turn */
+	ck_assert_ptr_eq(report_workers_choose(&reports, 0), &one);
+	ck_assert_ptr_eq(report_workers_choose(&reports, 0), &other); /* in turn */
 	one.running = other.running = reports.away_count = 1;
 	reports.running_count = 3 + 1;
 	other.running = 2; /* all that it may */
-	ck_assert_ptr_eq(report_workers_choose(&reports), &one);
+	ck_assert_ptr_eq(report_workers_choose(&reports, 0), &one);
 	report_worker_set_aside(&one);
-	ck_assert_ptr_null(report_workers_choose(&reports));
-	ck_assert(!report_workers_have_room(&reports));
+	ck_assert_ptr_null(report_workers_choose(&reports, 0));
+	ck_assert(!report_workers_have_room(&reports, 0));
 	one.aside_until_us = 0;
 	one.seen_us -= 60 * CLOCK_US_PER_SECOND; /* it is gone */
-	ck_assert_ptr_null(report_workers_choose(&reports));
+	ck_assert_ptr_null(report_workers_choose(&reports, 0));
 }
 END_TEST
 
@@ -166,6 +170,46 @@ START_TEST(what_only_this_front_end_makes_waits_for_its_room)
 	                     ->queue->pending)
 		->stays_here = true;
 	ck_assert_str_eq(report_queue_next_pending(&reports)->id, "00000000-0000-4000-8000-0000000000b1");
+}
+END_TEST
+
+static struct report_job *pending_job(const char *creator, const char *id)
+{
+	return report_queue_find(&reports, creator, str_from(id));
+}
+
+START_TEST(what_waits_for_this_front_end_holds_up_no_other_job_of_its_account)
+{
+	struct known_worker worker = make_worker(8, 0);
+
+	config.reports_max = 1;
+	add('a', '1');
+	ck_assert_str_eq(start_all(), "a1");
+	add('a', '2');
+	add('a', '3');
+	add('a', '4');
+	TAILQ_INSERT_TAIL(&reports.workers, &worker, link);
+	pending_job("0000000a", "00000000-0000-4000-8000-0000000000a2")->stays_here = true;
+	pending_job("0000000a", "00000000-0000-4000-8000-0000000000a3")->lost_by = 1;
+	ck_assert_str_eq(report_queue_next_pending(&reports)->id, "00000000-0000-4000-8000-0000000000a4");
+	config.reports_max = 2;
+	ck_assert_str_eq(report_queue_next_pending(&reports)->id, "00000000-0000-4000-8000-0000000000a2");
+}
+END_TEST
+
+START_TEST(a_job_does_not_go_again_to_a_worker_that_has_lost_it)
+{
+	struct known_worker one = make_worker(8, 0), other = make_worker(8, 1);
+
+	other.number = 63;
+	config.reports_max = 0;
+	TAILQ_INSERT_TAIL(&reports.workers, &one, link);
+	TAILQ_INSERT_TAIL(&reports.workers, &other, link);
+	ck_assert_ptr_eq(report_workers_choose(&reports, report_worker_bit(&one)), &other);
+	ck_assert_ptr_eq(report_workers_choose(&reports, report_worker_bit(&other)), &one);
+	ck_assert_ptr_null(report_workers_choose(&reports, report_worker_bit(&one) | report_worker_bit(&other)));
+	ck_assert(report_workers_have_room(&reports, report_worker_bit(&one)));
+	ck_assert(!report_workers_have_room(&reports, report_worker_bit(&one) | report_worker_bit(&other)));
 }
 END_TEST
 
@@ -252,6 +296,8 @@ Suite *suite_report_queue(void)
 	tcase_add_test(tc, a_job_that_is_put_back_is_the_next_one);
 	tcase_add_test(tc, who_makes_the_fewest_is_given_the_next);
 	tcase_add_test(tc, what_only_this_front_end_makes_waits_for_its_room);
+	tcase_add_test(tc, what_waits_for_this_front_end_holds_up_no_other_job_of_its_account);
+	tcase_add_test(tc, a_job_does_not_go_again_to_a_worker_that_has_lost_it);
 	tcase_add_test(tc, slices_go_by_account_and_then_by_job);
 	tcase_add_test(tc, jobs_that_only_wait_to_be_written_get_no_turn);
 	tcase_add_test(tc, a_slot_that_is_free_again_goes_to_who_has_fewest);
