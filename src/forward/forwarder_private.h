@@ -79,6 +79,14 @@ void forward_fail(struct forward *forward, const char *why);
 void forward_asker_end_all(struct forward_asker *asker, const char *why);
 
 /* reached.c */
+
+/* What the members of an answer say, as far as they are there; zeros before. */
+#define FORWARD_SAYS_MAX 320
+struct forward_says {
+	char role[FORWARD_SAYS_MAX], detail[FORWARD_SAYS_MAX];
+};
+void forward_read_says(struct str answer, struct forward_says *says);
+
 MUST_CHECK int forward_looks_begin(struct forwarder *forwarder, struct error *err);
 void forward_look_now(struct forwarder *forwarder);
 void forward_looks_end(struct forwarder *forwarder);

@@ -11,7 +11,7 @@
 #define SILENCE_ASK_SECONDS 1L
 #define PIECE_BYTES (128L << 10) /* of an answer at most */
 #define NAME_SIZE 65
-#define SAID_SIZE 160
+#define SAID_MAX 4096
 
 struct forward_asker {
 	struct forwarder_options options;
@@ -29,7 +29,7 @@ struct forward_own {
 	const struct forward_own_calls *calls; /* NULL: nobody waits for the answer */
 	void *arg;
 	char problem[CURL_ERROR_SIZE];
-	char said[SAID_SIZE]; /* why it refuses */
+	struct buf said; /* why it refuses: a problem document, or what it begins with */
 };
 
 static void own_free(struct forward_own *own)
@@ -41,6 +41,7 @@ static void own_free(struct forward_own *own)
 	curl_slist_free_all(own->headers);
 	curl_slist_free_all(own->connect_to);
 	buf_free(&own->body);
+	buf_free(&own->said);
 	LIST_REMOVE(own, link);
 	free(own);
 }
@@ -48,6 +49,16 @@ static void own_free(struct forward_own *own)
 void forward_own_cancel(struct forward_own *own)
 {
 	own_free(own);
+}
+
+static void set_refused(struct forward_own *own, long status, struct error *err)
+{
+	struct forward_says says = { .detail = "" };
+
+	forward_read_says(buf_str(&own->said), &says);
+	if (!says.detail[0])
+		snprintf(says.detail, sizeof(says.detail), "%.160s", buf_cstr(&own->said) ? own->said.data : "");
+	error_set(err, ERROR_UNAVAILABLE, "the front end %s has answered with %ld: %s", own->name, status, says.detail);
 }
 
 static void end(struct forward_own *own, const char *why)
@@ -61,8 +72,7 @@ static void end(struct forward_own *own, const char *why)
 	if (why)
 		error_set(&err, ERROR_UNAVAILABLE, "the front end %s: %s", own->name, why);
 	else if (status < 200 || status > 299)
-		error_set(&err, ERROR_UNAVAILABLE, "the front end %s has answered with %ld: %s", own->name, status,
-		          own->said);
+		set_refused(own, status, &err);
 	else
 		err.code = ERROR_NONE;
 	own_free(own);
@@ -92,9 +102,8 @@ static size_t on_answer(char *data, size_t size, size_t count, void *arg)
 	long status = 0;
 
 	curl_easy_getinfo(own->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (status != 200 && !own->said[0])
-		snprintf(own->said, sizeof(own->said), "%.*s",
-		         size * count < SAID_SIZE ? (int)(size * count) : SAID_SIZE, data);
+	if (status != 200 && own->said.len + size * count <= SAID_MAX)
+		buf_add(&own->said, data, size * count);
 	if (own->calls && status == 200 && !own->calls->came(own->arg, (struct str){ data, size * count }))
 		return 0;
 	return size * count;

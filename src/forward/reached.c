@@ -14,7 +14,6 @@
 #define LOOK_MS 3000L
 #define LOOK_PATH "/readyz"
 #define LOOK_ANSWER_MAX 65536
-#define SAYS_MAX 160
 
 static void note(struct forwarder *forwarder, const char *problem)
 {
@@ -51,21 +50,16 @@ static void end_look(struct forwarder *forwarder)
 	free_look(forwarder);
 }
 
-/* What the members of an answer say, as far as they are there. */
-struct says {
-	char role[SAYS_MAX], detail[SAYS_MAX];
-};
-
-static void read_answer(const struct buf *answer, struct says *says)
+void forward_read_says(struct str answer, struct forward_says *says)
 {
-	struct json_reader reader = json_reader_of(buf_str(answer));
+	struct json_reader reader = json_reader_of(answer);
 	enum json_event event;
 	struct error err;
 	char *out = NULL;
 
 	while ((event = json_reader_next(&reader, &err)) > JSON_EVENT_END) {
 		if (event == JSON_EVENT_STRING && reader.depth == 1 && out)
-			snprintf(out, SAYS_MAX, "%.*s", STR_ARGS(reader.text));
+			snprintf(out, FORWARD_SAYS_MAX, "%.*s", STR_ARGS(reader.text));
 		out = event != JSON_EVENT_NAME      ? NULL :
 		      str_is(reader.text, "role")   ? says->role :
 		      str_is(reader.text, "detail") ? says->detail :
@@ -77,9 +71,9 @@ static void read_answer(const struct buf *answer, struct says *says)
 /* Why requests cannot go to who has answered so; or "". */
 static void judge(const struct buf *answer, long status, char *problem, size_t size)
 {
-	struct says says = { .role = "" };
+	struct forward_says says = { .role = "" };
 
-	read_answer(answer, &says);
+	forward_read_says(buf_str(answer), &says);
 	problem[0] = '\0';
 	if (says.role[0] && strcmp(says.role, "holds") != 0)
 		snprintf(problem, size, "its URL leads to one that does not hold the catalog");

@@ -64,7 +64,12 @@ static int check_sender(const struct sender *sender, const struct config *config
 	int64_t age_us = clock_now_us() - sender->time_us;
 
 	if (age_us > VALID_US || age_us < -VALID_US)
-		return error_set(err, ERROR_INVALID, "an order is of another time: clocks of front ends must agree");
+		return error_set(
+			err, ERROR_INVALID,
+			"an order was written %lld seconds %s by the clock here: clocks of front ends may differ "
+			"by %d",
+			(long long)(age_us < 0 ? -age_us : age_us) / CLOCK_US_PER_SECOND,
+			age_us < 0 ? "from now" : "ago", (int)(VALID_US / CLOCK_US_PER_SECOND));
 	if (!str_is(sender->build, PACKAGE_VERSION))
 		return error_set(err, ERROR_CONFLICT, "an order is of cdrd %.*s, this is " PACKAGE_VERSION,
 		                 STR_ARGS(sender->build));

@@ -98,6 +98,7 @@ struct reports {
 
 	TAILQ_HEAD(, known_worker) workers; /* in the order of their turns */
 	size_t workers_count;
+	int64_t passed_over_us;      /* monotonic: when it was last said that one more cannot be used; or 0 */
 	uint64_t away_count;         /* of those that run */
 	struct forward_asker *asker; /* of them; NULL: none are used */
 	struct resolver *resolver;

@@ -27,6 +27,7 @@
 #define TELL_US CLOCK_US_PER_SECOND
 #define PIECE_BYTES ((size_t)64 << 10) /* of the file, in a frame */
 #define FILE_NAME "ordered"            /* between two lines of code */
+#define ENDING "reports: none are made here now, as this front end ends, or another one holds the catalog"
 
 struct order {
 	LIST_ENTRY(order) link;
@@ -318,11 +319,20 @@ static void on_abort(void *arg)
 void report_worker_take(struct report_worker *worker, struct http_request *request)
 {
 	static const struct http_stream stream = { on_data, on_arrived, on_abort, NULL };
+	uint64_t most = (uint64_t)worker->options.config->reports_max;
 	struct order *order = NULL;
+	char why[CLUSTER_WHY_MAX];
 	struct error err;
 
-	if (worker->orders_count >= report_worker_room(worker))
-		error_set(&err, ERROR_UNAVAILABLE, "reports: no more can be made here now");
+	if (worker->has_ended)
+		error_set(&err, ERROR_UNAVAILABLE, ENDING);
+	else if (store_cluster_is_missing(worker->options.store, why, sizeof(why)))
+		error_set(&err, ERROR_UNAVAILABLE, "reports: %s", why);
+	else if (disk_is_low(worker->options.disk))
+		MAY_FAIL(disk_fail_low(worker->options.disk, &err) != 0);
+	else if (worker->orders_count >= most)
+		error_set(&err, ERROR_UNAVAILABLE, "reports: %llu are made here for others, at most %llu allowed",
+		          (unsigned long long)worker->orders_count, (unsigned long long)most);
 	else if (!(order = calloc(1, sizeof(*order))))
 		MAY_FAIL(nomem(&err) != 0);
 	if (!order) {
@@ -387,7 +397,7 @@ void report_worker_end_all(struct report_worker *worker)
 	struct order *order;
 	struct error err;
 
-	error_set(&err, ERROR_UNAVAILABLE, "reports: no more are made here now");
+	error_set(&err, ERROR_UNAVAILABLE, ENDING);
 	while ((order = LIST_FIRST(&worker->orders))) {
 		if (order->outlet)
 			http_outlet_fail(order->outlet);

@@ -105,7 +105,7 @@ static unsigned free_number(const struct reports *reports)
 	return number;
 }
 
-static struct known_worker *find_or_make(struct reports *reports, struct str url)
+static struct known_worker *find(const struct reports *reports, struct str url)
 {
 	struct known_worker *worker;
 
@@ -113,11 +113,31 @@ static struct known_worker *find_or_make(struct reports *reports, struct str url
 		if (str_is(url, worker->url))
 			return worker;
 	}
-	if (reports->workers_count == WORKERS_MAX || url.len >= sizeof(worker->url))
+	return NULL;
+}
+
+/* A new one. NULL, and says why, unless that was said a while ago, as it tells of itself every second. */
+static struct known_worker *add(struct reports *reports, struct str url, int64_t now_us)
+{
+	struct known_worker *worker = NULL;
+	struct error err;
+
+	if (reports->workers_count == WORKERS_MAX)
+		error_set(&err, ERROR_LIMIT, "%d others do, which is all that may", WORKERS_MAX);
+	else if (url.len >= sizeof(worker->url))
+		error_set(&err, ERROR_INVALID, "its URL has %zu characters, at most %zu allowed", url.len,
+		          sizeof(worker->url) - 1);
+	else if (!(worker = calloc(1, sizeof(*worker))))
+		error_set(&err, ERROR_NOMEM, "out of memory");
+	if (!worker) {
+		if (reports->passed_over_us == 0 || now_us - reports->passed_over_us > FORGET_US) {
+			log_warn("report", "the front end at %.*s makes no reports: %s",
+			         (int)(url.len < sizeof(worker->url) ? url.len : sizeof(worker->url)), url.p,
+			         err.message);
+			reports->passed_over_us = now_us;
+		}
 		return NULL;
-	worker = calloc(1, sizeof(*worker));
-	if (!worker)
-		return NULL;
+	}
 	snprintf(worker->url, sizeof(worker->url), "%.*s", STR_ARGS(url));
 	worker->number = free_number(reports);
 	TAILQ_INSERT_TAIL(&reports->workers, worker, link);
@@ -172,7 +192,9 @@ void reports_note_worker(struct reports *reports, struct str url, uint64_t room)
 	if (!reports->asker)
 		return;
 	forget_old(reports, now_us);
-	worker = find_or_make(reports, url);
+	worker = find(reports, url);
+	if (!worker)
+		worker = add(reports, url, now_us);
 	if (!worker)
 		return;
 	worker->room = room;

@@ -195,7 +195,16 @@ static void handle_readyz(struct http_request *request, void *app)
 	http_reply(request, 503, "application/json", &body);
 }
 
+static char refusal[256];
+
+static void handle_refused(struct http_request *request, void *app)
+{
+	(void)app;
+	http_reply_problem(request, 409, "Conflict", refusal);
+}
+
 static const struct http_route far_routes[] = {
+	{ HTTP_POST, "/refused", HTTP_BODY_WHOLE, NULL, NULL, handle_refused },
 	{ HTTP_GET, "/readyz", HTTP_BODY_NONE, NULL, NULL, handle_readyz },
 	{ HTTP_POST, "/body", HTTP_BODY_STREAM, NULL, NULL, handle_body },
 	{ HTTP_GET, "/late", HTTP_BODY_NONE, NULL, NULL, handle_late },
@@ -860,6 +869,32 @@ START_TEST(what_was_forwarded_is_not_forwarded_again)
 }
 END_TEST
 
+static void on_refused(void *arg, const struct error *failure)
+{
+	*(struct error *)arg = *failure;
+}
+
+START_TEST(why_the_far_one_refuses_is_said_whole)
+{
+	static const struct forward_own_calls calls = { NULL, on_refused };
+	struct error why = { .code = ERROR_NONE }, err;
+	struct buf body = { 0 };
+
+	memset(refusal, 'x', sizeof(refusal) - 1);
+	memcpy(refusal, "begin", 5);
+	memcpy(refusal + sizeof(refusal) - 4, "end", 3);
+	buf_add_text(&body, "abc");
+	ck_assert_ptr_nonnull(forwarder_post(forwarder, "/refused", &body, &calls, &why, &err));
+	for (int i = 0; i < TURNS_MAX && why.code == ERROR_NONE; i++) {
+		turn();
+		usleep(200);
+	}
+	ck_assert_int_eq(why.code, ERROR_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(why.message, refusal));
+	ck_assert_ptr_nonnull(strstr(why.message, "409: begin"));
+}
+END_TEST
+
 START_TEST(who_has_another_key_is_refused)
 {
 	static const uint8_t other[HTTP_RELAY_KEY_BYTES] = "another key, of another catalog.";
@@ -1000,6 +1035,7 @@ Suite *suite_forward(void)
 	tcase_add_test(tests, an_answer_that_breaks_off_ends_the_connection);
 	tcase_add_test(tests, what_is_under_way_is_unavailable_when_all_ends);
 	tcase_add_test(tests, what_was_forwarded_is_not_forwarded_again);
+	tcase_add_test(tests, why_the_far_one_refuses_is_said_whole);
 	tcase_add_test(tests, who_has_another_key_is_refused);
 	tcase_add_test(tests, who_holds_the_catalog_is_not_cut_off_once_it_has_said_so);
 	tcase_add_test(tests, who_does_not_hold_the_catalog_is_named);

@@ -3,9 +3,11 @@
  * test_report_queue.c: whose job is next.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "report/report_private.h"
 #include "report/workers.h"
 
@@ -126,9 +128,11 @@ END_TEST
 /* A front end that makes `room` at once and has `running`. */
 static struct known_worker make_worker(uint64_t room, uint64_t running)
 {
-	return (struct known_worker){
-		.connect_to = "::127.0.0.1:1", .room = room, .running = running, .seen_us = clock_monotonic_us()
-	};
+	return (struct known_worker){ .connect_to = "::127.0.0.1:1",
+		                      .room = room,
+		                      .running = running,
+		                      .seen_us = clock_monotonic_us(),
+		                      .resolved_at_us = clock_monotonic_us() };
 }
 
 START_TEST(who_makes_the_fewest_is_given_the_next)
@@ -210,6 +214,29 @@ START_TEST(a_job_does_not_go_again_to_a_worker_that_has_lost_it)
 	ck_assert_ptr_null(report_workers_choose(&reports, report_worker_bit(&one) | report_worker_bit(&other)));
 	ck_assert(report_workers_have_room(&reports, report_worker_bit(&one)));
 	ck_assert(!report_workers_have_room(&reports, report_worker_bit(&one) | report_worker_bit(&other)));
+}
+END_TEST
+
+START_TEST(one_more_than_may_make_files_is_told_of_and_not_used)
+{
+	static struct known_worker known[WORKERS_MAX];
+	int nobody;
+
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
+		known[i] = make_worker(1, 0);
+		known[i].number = i;
+		snprintf(known[i].url, sizeof(known[i].url), "http://127.0.0.1:%u", i + 1);
+		TAILQ_INSERT_TAIL(&reports.workers, &known[i], link);
+	}
+	reports.workers_count = WORKERS_MAX;
+	reports.asker = (struct forward_asker *)(void *)&nobody;
+	log_set_level(LOG_LEVEL_ERROR);
+	reports_note_worker(&reports, STR_LITERAL("http://127.0.0.1:64"), 3);
+	ck_assert_uint_eq(known[WORKERS_MAX - 1].room, 3);
+	ck_assert_int_eq(reports.passed_over_us, 0);
+	reports_note_worker(&reports, STR_LITERAL("http://127.0.0.1:65"), 3);
+	ck_assert_int_ne(reports.passed_over_us, 0);
+	ck_assert_uint_eq(reports.workers_count, WORKERS_MAX);
 }
 END_TEST
 
@@ -298,6 +325,7 @@ Suite *suite_report_queue(void)
 	tcase_add_test(tc, what_only_this_front_end_makes_waits_for_its_room);
 	tcase_add_test(tc, what_waits_for_this_front_end_holds_up_no_other_job_of_its_account);
 	tcase_add_test(tc, a_job_does_not_go_again_to_a_worker_that_has_lost_it);
+	tcase_add_test(tc, one_more_than_may_make_files_is_told_of_and_not_used);
 	tcase_add_test(tc, slices_go_by_account_and_then_by_job);
 	tcase_add_test(tc, jobs_that_only_wait_to_be_written_get_no_turn);
 	tcase_add_test(tc, a_slot_that_is_free_again_goes_to_who_has_fewest);
