@@ -234,7 +234,7 @@ static int begin(struct report_away *away, const struct report_work *work, struc
 	else
 		error_set(err, ERROR_NOMEM, "report %s: out of memory", work->report.id);
 	buf_free(&path);
-	if (!away->archive || report_order_write(work, reports->config, reports->key, &order, err) != 0)
+	if (!away->archive || report_order_write(work, worker->url, reports->config, reports->key, &order, err) != 0)
 		return -1;
 	away->request = forward_ask(reports->asker, &peer, REPORT_ORDER_PATH, &order, &calls, away, err);
 	buf_free(&order);

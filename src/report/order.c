@@ -11,8 +11,8 @@
 
 #include <config.h>
 
-#define ORDER_VERSION 1
-#define ORDER_COUNT 8
+#define ORDER_VERSION 2
+#define ORDER_COUNT 9
 #define PROGRESS_VERSION 1
 #define PROGRESS_COUNT 3
 #define MILLION 1000000
@@ -21,7 +21,7 @@
 
 /* --- orders --- */
 
-static void write_plain(struct buf *out, const struct report_work *work, const struct config *config)
+static void write_plain(struct buf *out, const struct report_work *work, const char *url, const struct config *config)
 {
 	struct value_writer w;
 	struct buf row = { 0 };
@@ -29,6 +29,7 @@ static void write_plain(struct buf *out, const struct report_work *work, const s
 	report_row_write(&row, &work->report);
 	value_begin(&w, out, ORDER_VERSION, ORDER_COUNT);
 	value_put_int(&w, clock_now_us());
+	value_put_str(&w, str_from(url));
 	value_put_str(&w, STR_LITERAL(PACKAGE_VERSION));
 	value_put_str(&w, str_from(config->clickhouse));
 	value_put_str(&w, str_from(config->clickhouse_database));
@@ -40,23 +41,23 @@ static void write_plain(struct buf *out, const struct report_work *work, const s
 	buf_free(&row);
 }
 
-int report_order_write(const struct report_work *work, const struct config *config, const uint8_t *key, struct buf *out,
-                       struct error *err)
+int report_order_write(const struct report_work *work, const char *url, const struct config *config, const uint8_t *key,
+                       struct buf *out, struct error *err)
 {
 	struct buf plain = { 0 };
 	int result;
 
-	write_plain(&plain, work, config);
+	write_plain(&plain, work, url, config);
 	result = plain.failed ? error_set(err, ERROR_NOMEM, "report %s: out of memory", work->report.id) :
 	                        envelope_make(key, CONTEXT, buf_str(&plain), out, err);
 	buf_free(&plain);
 	return result;
 }
 
-/* What an order says of where it is from. */
+/* What an order says of where it is from, and for whom. */
 struct sender {
 	int64_t time_us, quorum;
-	struct str build, clickhouse, database;
+	struct str url, build, clickhouse, database;
 };
 
 static int check_sender(const struct sender *sender, const struct config *config, struct error *err)
@@ -70,6 +71,9 @@ static int check_sender(const struct sender *sender, const struct config *config
 			"by %d",
 			(long long)(age_us < 0 ? -age_us : age_us) / CLOCK_US_PER_SECOND,
 			age_us < 0 ? "from now" : "ago", (int)(VALID_US / CLOCK_US_PER_SECOND));
+	if (!str_is(sender->url, config->front_end_url))
+		return error_set(err, ERROR_INVALID, "an order is for the front end at %.*s, this is the one at %s",
+		                 STR_ARGS(sender->url), config->front_end_url);
 	if (!str_is(sender->build, PACKAGE_VERSION))
 		return error_set(err, ERROR_CONFLICT, "an order is of cdrd %.*s, this is " PACKAGE_VERSION,
 		                 STR_ARGS(sender->build));
@@ -84,7 +88,47 @@ static int check_sender(const struct sender *sender, const struct config *config
 	return 0;
 }
 
-static int read_plain(struct report_work *work, const struct config *config, struct str plain, struct error *err)
+/* --- each but once --- */
+
+/* It is the same one if its nonce is: nobody without the key seals anything under it. */
+struct taken {
+	int64_t until_us; /* it is valid */
+	char nonce[ENVELOPE_NONCE_BYTES];
+};
+
+/* Notes an order that was sealed at this time, unless it is there, and forgets those that are not valid any more. */
+static int note_taken(struct report_orders *orders, struct str sealed, int64_t time_us, struct error *err)
+{
+	struct taken order = { .until_us = time_us + VALID_US };
+	struct taken *list = (struct taken *)(void *)orders->list.data;
+	size_t count = orders->list.len / sizeof(*list), kept = 0;
+	int64_t now_us = clock_now_us();
+
+	memcpy(order.nonce, sealed.p, sizeof(order.nonce));
+	for (size_t i = 0; i < count; i++) {
+		if (memcmp(list[i].nonce, order.nonce, sizeof(order.nonce)) == 0)
+			return error_set(err, ERROR_INVALID, "an order was taken before");
+		if (list[i].until_us >= now_us)
+			list[kept++] = list[i];
+	}
+	orders->list.len = kept * sizeof(*list);
+	if (kept == REPORT_ORDERS_MAX)
+		return error_set(err, ERROR_UNAVAILABLE, "%d orders have come in %d seconds, which is all that may",
+		                 REPORT_ORDERS_MAX, (int)(VALID_US / CLOCK_US_PER_SECOND));
+	if (!buf_reserve(&orders->list, sizeof(order)))
+		return error_set(err, ERROR_NOMEM, "an order: out of memory");
+	buf_add(&orders->list, &order, sizeof(order));
+	return 0;
+}
+
+void report_orders_free(struct report_orders *orders)
+{
+	buf_free(&orders->list);
+}
+
+/* *time_us is when it was written. */
+static int read_plain(struct report_work *work, const struct config *config, struct str plain, int64_t *time_us,
+                      struct error *err)
 {
 	struct sender sender;
 	struct value_reader r;
@@ -93,6 +137,7 @@ static int read_plain(struct report_work *work, const struct config *config, str
 
 	value_open(&r, plain, ORDER_VERSION);
 	sender.time_us = value_int(&r, INT64_MIN, INT64_MAX);
+	sender.url = value_str(&r, 1, SIZE_MAX);
 	sender.build = value_str(&r, 1, SIZE_MAX);
 	sender.clickhouse = value_str(&r, 1, SIZE_MAX);
 	sender.database = value_str(&r, 1, SIZE_MAX);
@@ -111,17 +156,21 @@ static int read_plain(struct report_work *work, const struct config *config, str
 		                 "an order cannot be read");
 	if (work->accounts.failed)
 		return error_set(err, ERROR_NOMEM, "an order: out of memory");
+	*time_us = sender.time_us;
 	return result;
 }
 
-int report_order_read(struct report_work *work, const struct config *config, const uint8_t *key, struct str sealed,
-                      struct error *err)
+int report_order_read(struct report_work *work, const struct config *config, const uint8_t *key,
+                      struct report_orders *orders, struct str sealed, struct error *err)
 {
 	struct buf plain = { 0 };
+	int64_t time_us;
 	int result = envelope_open(key, CONTEXT, sealed, &plain, err);
 
 	if (result == 0)
-		result = read_plain(work, config, buf_str(&plain), err);
+		result = read_plain(work, config, buf_str(&plain), &time_us, err);
+	if (result == 0)
+		result = note_taken(orders, sealed, time_us, err);
 	buf_free(&plain);
 	return result;
 }

@@ -6,8 +6,9 @@
  *	holder  ---  POST REPORT_ORDER_PATH: a sealed order             --->  worker (worker.h)
  *	holder  <---  200, frames until the file is there, or cannot be  ---  worker
  *
- * An order is an envelope (base/envelope.h), whose plaintext is a value (lmdb/value.h): when it was written, the build, the
- * settings clickhouse, clickhouse_database and clickhouse_quorum, the report's id, its row (row.c), and the keys of accounts. A frame is a letter, a
+ * An order is an envelope (base/envelope.h), whose plaintext is a value (lmdb/value.h): when it was written, for which worker, by its
+ * URL, the build, the settings clickhouse, clickhouse_database and clickhouse_quorum, the report's id, its row (row.c), and the keys of
+ * accounts. A worker takes it once: who reads it on its way has no use for it. A frame is a letter, a
  * length of 4 bytes, little-endian, and so many bytes. The connection is the order: when it ends, so does the making.
  */
 #ifndef CDRD_REPORT_ORDER_H
@@ -26,14 +27,22 @@ enum report_frame {
 	REPORT_FRAME_FAILED = 'f',   /* the last one: it cannot be made; why */
 };
 
-/* Writes a sealed order of the work, whose report, accounts and plan are there. ERROR_NOMEM. */
-MUST_CHECK int report_order_write(const struct report_work *work, const struct config *config, const uint8_t *key,
-                                  struct buf *out, struct error *err);
+/* Writes a sealed order of the work, whose report, accounts and plan are there, for the front end of that URL. ERROR_NOMEM. */
+MUST_CHECK int report_order_write(const struct report_work *work, const char *url, const struct config *config,
+                                  const uint8_t *key, struct buf *out, struct error *err);
+
+/* Those that were taken while they are valid; zeros at first. */
+#define REPORT_ORDERS_MAX 16384 /* in five minutes or so */
+struct report_orders {
+	struct buf list;
+};
+void report_orders_free(struct report_orders *orders);
 
 /* Fills report and accounts of the work, which is zeroed before, and freed by the caller in any case. ERROR_INVALID: it was not
- * sealed by a front end of this catalog a moment ago. ERROR_CONFLICT: that one is of another version, or its records are elsewhere. */
+ * sealed by a front end of this catalog a moment ago, for this one, or was taken before. ERROR_CONFLICT: that one is of another
+ * version, or its records are elsewhere. ERROR_UNAVAILABLE: no more are noted among `orders` now. */
 MUST_CHECK int report_order_read(struct report_work *work, const struct config *config, const uint8_t *key,
-                                 struct str sealed, struct error *err);
+                                 struct report_orders *orders, struct str sealed, struct error *err);
 
 void report_frame_add(struct buf *out, enum report_frame kind, struct str bytes);
 

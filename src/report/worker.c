@@ -48,6 +48,7 @@ struct report_worker {
 	LIST_HEAD(, order) orders;
 	uint64_t orders_count;
 	bool has_ended;
+	struct report_orders taken;
 	struct event *tell;
 	struct buf frame, piece;
 };
@@ -256,7 +257,8 @@ static int make_maker(struct order *order, struct error *err)
 
 static int read_order(struct order *order, struct error *err)
 {
-	const struct report_worker_options *options = &order->worker->options;
+	struct report_worker *worker = order->worker;
+	const struct report_worker_options *options = &worker->options;
 	struct report_work *work = calloc(1, sizeof(*work));
 
 	if (!work || order->body.failed) {
@@ -264,7 +266,7 @@ static int read_order(struct order *order, struct error *err)
 		return nomem(err);
 	}
 	order->work = work;
-	if (report_order_read(work, options->config, options->key, buf_str(&order->body), err) != 0 ||
+	if (report_order_read(work, options->config, options->key, &worker->taken, buf_str(&order->body), err) != 0 ||
 	    report_work_plan(work, err) != 0)
 		return -1;
 	if (work->plan.product->own || work->report.state != REPORT_PROCESSING)
@@ -420,6 +422,7 @@ void report_worker_free(struct report_worker *worker)
 	report_worker_end_all(worker);
 	if (worker->tell)
 		event_free(worker->tell);
+	report_orders_free(&worker->taken);
 	buf_free(&worker->frame);
 	buf_free(&worker->piece);
 	free(worker->path);

@@ -5,6 +5,9 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/envelope.h"
+#include "lmdb/value.h"
 #include "report/order.h"
 
 Suite *suite_report_order(void);
@@ -13,7 +16,10 @@ static struct config holder, worker;
 static const uint8_t key[32] = "the key of the front ends";
 static struct report_work order, read;
 static struct buf sealed;
+static struct report_orders taken;
 static struct error err;
+
+#define URL "https://10.0.0.5:8443"
 
 static struct config make_config(void)
 {
@@ -21,6 +27,7 @@ static struct config make_config(void)
 
 	config.clickhouse = (char *)"a:1,b:1|c:1";
 	config.clickhouse_database = (char *)"cdrd";
+	config.front_end_url = (char *)URL;
 	return config;
 }
 
@@ -32,6 +39,7 @@ static void setup(void)
 	memset(&order, 0, sizeof(order));
 	memset(&read, 0, sizeof(read));
 	sealed = (struct buf){ 0 };
+	taken = (struct report_orders){ .list = { 0 } };
 	err = (struct error){ 0 };
 	order.report = (struct report){ .state = REPORT_PROCESSING, .snapshot = 77, .from_us = 5, .to_us = 9 };
 	strcpy(order.report.id, "00000000-0000-4000-8000-000000000001");
@@ -42,7 +50,7 @@ static void setup(void)
 	order.report.creator_key = account_key_of(STR_LITERAL("abcd0000"), 0);
 	ck_assert_int_eq(query_params_add(&order.report.params, STR_LITERAL("product"), STR_LITERAL("SMS"), &err), 0);
 	buf_add(&order.accounts, accounts, sizeof(accounts));
-	ck_assert_int_eq(report_order_write(&order, &holder, key, &sealed, &err), 0);
+	ck_assert_int_eq(report_order_write(&order, URL, &holder, key, &sealed, &err), 0);
 }
 
 static void teardown(void)
@@ -52,11 +60,12 @@ static void teardown(void)
 	buf_free(&order.accounts);
 	buf_free(&read.accounts);
 	buf_free(&sealed);
+	report_orders_free(&taken);
 }
 
 static int read_it(const uint8_t *with)
 {
-	return report_order_read(&read, &worker, with, buf_str(&sealed), &err);
+	return report_order_read(&read, &worker, with, &taken, buf_str(&sealed), &err);
 }
 
 START_TEST(an_order_has_the_report_and_the_accounts)
@@ -94,6 +103,62 @@ START_TEST(an_order_for_other_records_is_refused)
 	worker.clickhouse_database = (char *)rows[_i].database;
 	ck_assert_int_eq(read_it(key), -1);
 	ck_assert_int_eq(err.code, ERROR_CONFLICT);
+}
+END_TEST
+
+START_TEST(an_order_for_another_front_end_is_refused)
+{
+	worker.front_end_url = (char *)"https://10.0.0.6:8443";
+	ck_assert_int_eq(read_it(key), -1);
+	ck_assert_int_eq(err.code, ERROR_INVALID);
+	ck_assert_ptr_nonnull(strstr(err.message, URL));
+}
+END_TEST
+
+static void read_again(void)
+{
+	report_free(&read.report);
+	buf_free(&read.accounts);
+	memset(&read, 0, sizeof(read));
+}
+
+START_TEST(an_order_is_taken_once)
+{
+	ck_assert_int_eq(read_it(key), 0);
+	read_again();
+	ck_assert_int_eq(read_it(key), -1);
+	ck_assert_int_eq(err.code, ERROR_INVALID);
+	ck_assert_str_eq(err.message, "an order was taken before");
+	read_again();
+	buf_clear(&sealed);
+	ck_assert_int_eq(report_order_write(&order, URL, &holder, key, &sealed, &err), 0);
+	ck_assert_msg(read_it(key) == 0, "%s", err.message);
+}
+END_TEST
+
+/* Its first fields: when, and the rest is not read. */
+START_TEST(an_order_of_another_time_says_by_how_much)
+{
+	static const struct {
+		int64_t seconds;
+		const char *says;
+	} rows[] = { { -400, "400 seconds ago" }, { 500, "499 seconds from now" } };
+	struct value_writer w;
+	struct buf plain = { 0 };
+
+	value_begin(&w, &plain, 2, 9);
+	value_put_int(&w, clock_now_us() + rows[_i].seconds * CLOCK_US_PER_SECOND);
+	for (int i = 0; i < 4; i++)
+		value_put_str(&w, STR_LITERAL("x"));
+	value_put_int(&w, 1);
+	value_put_str(&w, str_from(order.report.id));
+	value_put_str(&w, STR_LITERAL("row"));
+	value_put_bytes(&w, buf_str(&order.accounts));
+	buf_clear(&sealed);
+	ck_assert_int_eq(envelope_make(key, STR_LITERAL("an order of a report"), buf_str(&plain), &sealed, &err), 0);
+	ck_assert_int_eq(read_it(key), -1);
+	ck_assert_msg(strstr(err.message, rows[_i].says), "%s", err.message);
+	buf_free(&plain);
 }
 END_TEST
 
@@ -154,6 +219,9 @@ Suite *suite_report_order(void)
 	tcase_add_test(tests, an_order_has_the_report_and_the_accounts);
 	tcase_add_test(tests, an_order_of_another_key_or_that_was_changed_is_refused);
 	tcase_add_loop_test(tests, an_order_for_other_records_is_refused, 0, 3);
+	tcase_add_test(tests, an_order_for_another_front_end_is_refused);
+	tcase_add_test(tests, an_order_is_taken_once);
+	tcase_add_loop_test(tests, an_order_of_another_time_says_by_how_much, 0, 2);
 	tcase_add_test(tests, frames_are_taken_when_they_are_whole);
 	tcase_add_test(tests, what_is_no_frame_is_seen_at_once);
 	tcase_add_test(tests, progress_comes_as_it_was);
