@@ -32,14 +32,16 @@ int shared_take_change(void *arg, const struct str *values, int count, struct er
 {
 	struct shared_taking *taking = arg;
 	struct env *env = meta_env(taking->shared->meta);
-	enum meta_db db = count == 6 ? shared_db_of_name(values[1]) : META_DBS;
 	uint64_t number = 0;
 
+	if (shared_check_columns(count, 6, err) != 0)
+		return -1;
+	enum meta_db db = shared_db_of_name(values[1]);
 	if (db == META_DBS)
 		return error_set(
 			err, ERROR_CORRUPT,
-			"PostgreSQL: the catalog has a change of the database \"%.64s\", which this cdrd does not know",
-			values[1].p);
+			"PostgreSQL: the catalog has a change of the database \"%.*s\", which this cdrd does not know",
+			STR_ARGS(values[1]));
 	if (postgresql_read_bigint(values[0], &number, err) != 0)
 		return -1;
 	if (number > taking->number + 1)
@@ -126,7 +128,7 @@ static int take_catalog(void *arg, const struct str *values, int count, struct e
 	struct catalog_row *row = arg;
 	struct shared *shared = row->shared;
 
-	if (count != 4 || postgresql_read_bigint(values[1], &row->number, err) != 0)
+	if (shared_check_columns(count, 4, err) != 0 || postgresql_read_bigint(values[1], &row->number, err) != 0)
 		return -1;
 	row->is_there = true;
 	if (!str_is(values[0], shared->identity))

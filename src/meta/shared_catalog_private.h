@@ -89,6 +89,9 @@ struct shared_arrays {
 MUST_CHECK int shared_arrays_fill(struct shared_arrays *arrays, const struct buf *changes, struct error *err);
 void shared_arrays_free(struct shared_arrays *arrays);
 
+/* ERROR_CORRUPT where a row has another number of columns. */
+MUST_CHECK int shared_check_columns(int count, int expected, struct error *err);
+
 /* The database of this name; META_DBS if there is none. */
 #define META_DBS (META_DB_DAYS + 1)
 enum meta_db shared_db_of_name(struct str name);

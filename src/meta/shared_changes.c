@@ -103,6 +103,13 @@ void shared_arrays_free(struct shared_arrays *arrays)
 	buf_free(&arrays->values.bytes);
 }
 
+int shared_check_columns(int count, int expected, struct error *err)
+{
+	return count == expected ? 0 :
+	                           error_set(err, ERROR_CORRUPT, "PostgreSQL: %d columns of the catalog, %d expected",
+	                                     count, expected);
+}
+
 enum meta_db shared_db_of_name(struct str name)
 {
 	size_t db = 0;

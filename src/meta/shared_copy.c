@@ -100,8 +100,10 @@ struct copying {
 static int take_row(void *arg, const struct str *values, int count, struct error *err)
 {
 	struct copying *copying = arg;
-	enum meta_db db = count == 3 ? shared_db_of_name(values[0]) : META_DBS;
 
+	if (shared_check_columns(count, 3, err) != 0)
+		return -1;
+	enum meta_db db = shared_db_of_name(values[0]);
 	if (db == META_DBS)
 		return error_set(
 			err, ERROR_CORRUPT,
@@ -116,7 +118,7 @@ static int take_number(void *arg, const struct str *values, int count, struct er
 {
 	struct copying *copying = arg;
 
-	if (count != 3 || postgresql_read_bigint(values[0], &copying->number, err) != 0)
+	if (shared_check_columns(count, 3, err) != 0 || postgresql_read_bigint(values[0], &copying->number, err) != 0)
 		return -1;
 	snprintf(copying->commit, sizeof(copying->commit), "%.*s", STR_ARGS(values[1]));
 	if (copying->shared->lease_us > 0 && !str_is(values[2], copying->shared->holder))
@@ -253,7 +255,7 @@ static int take_there(void *arg, const struct str *values, int count, struct err
 {
 	struct there *there = arg;
 
-	if (count != 5)
+	if (shared_check_columns(count, 5, err) != 0)
 		return -1;
 	snprintf(there->identity, sizeof(there->identity), "%.*s", STR_ARGS(values[0]));
 	snprintf(there->commit, sizeof(there->commit), "%.*s", STR_ARGS(values[3]));

@@ -25,8 +25,8 @@ static int take_row(void *arg, const struct str *values, int count, struct error
 {
 	struct buf *rows = &((struct shared *)arg)->following.rows;
 
-	if (count != COLUMNS)
-		return error_set(err, ERROR_CORRUPT, "PostgreSQL: changes of the catalog have %d columns", count);
+	if (shared_check_columns(count, COLUMNS, err) != 0)
+		return -1;
 	for (int i = 0; i < count; i++) {
 		uint32_t len = values[i].p ? (uint32_t)values[i].len : NO_VALUE;
 

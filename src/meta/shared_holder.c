@@ -33,8 +33,8 @@ static int take_holder(void *arg, const struct str *values, int count, struct er
 {
 	struct shared_holder_watch *watch = arg;
 
-	if (count != 3 + SHARED_KEYS)
-		return error_set(err, ERROR_CORRUPT, "PostgreSQL: %d columns, %d expected", count, 3 + SHARED_KEYS);
+	if (shared_check_columns(count, 3 + SHARED_KEYS, err) != 0)
+		return -1;
 	snprintf(watch->holder.name, sizeof(watch->holder.name), "%.*s", STR_ARGS(values[0]));
 	snprintf(watch->holder.url, sizeof(watch->holder.url), "%.*s", STR_ARGS(values[1]));
 	watch->holder.is_free = values[2].len == 1 && values[2].p[0] == 1;
