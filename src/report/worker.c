@@ -5,7 +5,7 @@
  *	order --- on_data, on_arrived ---> maker --- a file here ---> pump ---> outlet ---> the holder
  *
  * The maker does not wait for the holder: what that has not taken yet is in the file. That loses its name as soon as it is open,
- * so that nothing of a customer's is left here, whatever ends this daemon.
+ * so that no record is left here, whatever ends this daemon.
  */
 #include "report/worker.h"
 
@@ -239,18 +239,32 @@ static void on_ready(void *arg)
 	MAY_FAIL(task_start_in(&order->slice, order->worker->options.config->report_pause, &err) < 0);
 }
 
+static int remove_name(const struct report_worker *worker, struct error *err)
+{
+	return unlink(worker->path) == 0 || errno == ENOENT ? 0 :
+	                                                      error_set_errno(err, errno, "%s: unlink", worker->path);
+}
+
 static int make_maker(struct order *order, struct error *err)
 {
 	struct report_worker *worker = order->worker;
 	struct report_work *work = order->work;
+	struct error left;
 
+	/* Never the file of another order, which may be cut while this one is made. */
+	if (remove_name(worker, err) != 0)
+		return -1;
 	work->spec.passes = true;
 	work->maker = maker_new(worker->options.store, &work->spec, worker->path, STR_LITERAL(""), err);
-	if (!work->maker)
+	if (!work->maker) {
+		MAY_FAIL(remove_name(worker, &left) != 0); /* the next order tries again */
 		return -1;
+	}
 	order->fd = open(worker->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (order->fd < 0 || unlink(worker->path) != 0)
-		return error_set_errno(err, errno, "%s: open and unlink", worker->path);
+	if (order->fd < 0)
+		return error_set_errno(err, errno, "%s: open", worker->path);
+	if (remove_name(worker, err) != 0)
+		return -1;
 	maker_on_ready(work->maker, on_ready, order);
 	return 0;
 }
