@@ -144,9 +144,9 @@ void reports_free(struct reports *reports)
 		return;
 	secure_running(reports);
 	free_jobs(reports);
-	report_workers_free(reports);
 	task_cancel(&reports->slice);
 	free_event(reports->tick);
+	report_workers_free(reports); /* runs the loop, where a name is looked up */
 	free(reports->dir);
 	free(reports);
 }
