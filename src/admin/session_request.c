@@ -2,6 +2,8 @@
 /*
  * session_request.c: from a line to its command. admin.h describes the lines.
  */
+#include <string.h>
+
 #include "admin/commands.h"
 #include "admin/session.h"
 #include "admin/specs.h"
@@ -37,13 +39,27 @@ static int prepare(struct admin_reply *reply, struct str line, const struct comm
 	return 0;
 }
 
+/* What tells nothing of the catalog. */
+static const char *const of_the_daemon[] = {
+	"status", "top", "products", "schema clickhouse", "schema postgresql", "log-level", "shutdown"
+};
+
+/* Another front end may hold the catalog by now, and know what this one does not. */
+static int check_current(const struct session *session, const struct command_spec *spec, struct error *err)
+{
+	for (size_t i = 0; i < sizeof(of_the_daemon) / sizeof(of_the_daemon[0]); i++)
+		if (strcmp(spec->words, of_the_daemon[i]) == 0)
+			return 0;
+	return meta_check_current(session->admin->context.meta, err);
+}
+
 void session_request_run(struct session *session, struct str line)
 {
 	struct admin_reply *reply = &session->reply;
 	const struct command_spec *spec;
 	struct error err;
 
-	if (prepare(reply, line, &spec, &err) != 0) {
+	if (prepare(reply, line, &spec, &err) != 0 || check_current(session, spec, &err) != 0) {
 		session_reply_drop(reply);
 		session_refuse(session, &err);
 		return;

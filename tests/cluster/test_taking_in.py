@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import http.client
 import signal
+import subprocess
 import time
 import urllib.parse
 
@@ -281,7 +282,13 @@ def test_holder_that_was_stopped_shows_nothing_that_lacks_what_another_took_in(b
         query = urllib.parse.urlencode({**RANGE, "account_id": account.id})
         for connection in asked:
             connection.request("GET", f"/v2/reports/records?{query}", headers={"Authorization": harness.basic(account.id, account.secret)})
+        operators = [subprocess.Popen([harness.program("cdrctl"), "-s", holder.socket, "--json", "account", "list"], stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE) for _ in range(4)]
+        time.sleep(0.5)  # they have connected
         holder.process.send_signal(signal.SIGCONT)
+        for operator in operators:
+            out, problem = operator.communicate(timeout=PATIENCE)
+            assert operator.returncode != 0 and not out, (out, problem)
         for connection in asked:
             with contextlib.suppress(OSError, http.client.HTTPException):  # as it ends
                 answer = connection.getresponse()
