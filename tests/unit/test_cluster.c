@@ -7,7 +7,9 @@
 #include <check.h>
 #include <endian.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -659,6 +661,27 @@ START_TEST(no_numbers_are_given_before_the_catalog_has_those_that_failed)
 }
 END_TEST
 
+START_TEST(without_the_catalog_there_are_no_numbers_after_a_commit_that_failed)
+{
+	struct borrower *borrower = lend(0, 17, 0);
+	struct rlimit was, none;
+
+	ck_assert(store_span_end(fixture.store, borrower->from, false, NULL));
+	turn();
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = (struct rlimit){ 0, was.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	borrower = lend(1, 18, 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &was), 0);
+	ck_assert_ptr_null(borrower->span);
+	ck_assert_uint_eq(borrower->from, 0);
+	ck_assert_uint_eq(kept_doubts(), 0);
+	ck_assert_uint_ne(lend(1, 18, 0)->from, 0);
+	ck_assert_uint_eq(kept_doubts(), 1);
+}
+END_TEST
+
 /* --- numbers from another front end --- */
 
 struct store_asked {
@@ -809,6 +832,7 @@ Suite *suite_cluster(void)
 	tcase_add_test(tcase, commit_that_failed_before_some_starts_is_doubted_yet);
 	tcase_add_test(tcase, doubts_that_do_not_fit_join_the_nearest);
 	tcase_add_test(tcase, no_numbers_are_given_before_the_catalog_has_those_that_failed);
+	tcase_add_test(tcase, without_the_catalog_there_are_no_numbers_after_a_commit_that_failed);
 	tcase_add_test(tcase, records_that_were_checked_before_a_number_was_erased_do_not_come_in);
 	tcase_add_test(tcase, commit_that_was_not_stored_and_left_holds_nobody_up);
 	tcase_add_test(tcase, commit_whose_numbers_have_failed_as_its_last_insert_ended_fails);
