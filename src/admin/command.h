@@ -90,6 +90,9 @@ struct admin_body {
 };
 void admin_reply_body(struct admin_reply *reply, const struct admin_body *body, void *arg);
 
+/* While held, on_data and on_end are not called, and the client is stopped by its socket. */
+void admin_reply_hold_body(struct admin_reply *reply, bool held);
+
 /* --- the log --- */
 
 /* Logs what a command has changed, and for whom: "account abcd1234 disabled (uid 0, pid 4711)". Also writes it to the

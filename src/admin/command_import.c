@@ -58,6 +58,13 @@ static void finish(struct import *import)
 	import->finished = true;
 }
 
+static void on_room(void *arg)
+{
+	const struct import *import = arg;
+
+	admin_reply_hold_body(import->reply, false);
+}
+
 static void on_data(void *arg, const char *data, size_t len)
 {
 	struct import *import = arg;
@@ -70,6 +77,8 @@ static void on_data(void *arg, const char *data, size_t len)
 	/* A full disk, or a file that can't be read further: the client gets the answer without sending the rest. */
 	if (ingest_batch_is_over(import->batch))
 		finish(import);
+	else if (ingest_batch_must_wait(import->batch, on_room))
+		admin_reply_hold_body(import->reply, true);
 }
 
 static void on_end(void *arg)

@@ -57,7 +57,9 @@ void session_flush(struct session *session)
 
 static bool body_wanted(const struct session *session)
 {
-	return session->reply.open && session->reply.body.handler && !session->reply.body.ended;
+	const struct session_body *body = &session->reply.body;
+
+	return session->reply.open && body->handler && !body->ended && !body->held;
 }
 
 static bool input_wanted(const struct session *session)

@@ -28,6 +28,7 @@ struct session_body {
 	const struct admin_body *handler; /* NULL: it has none */
 	void *arg;
 	uint32_t chunk_left;
+	bool held; /* for now */
 	bool ended;
 };
 

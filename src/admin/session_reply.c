@@ -185,6 +185,13 @@ void admin_reply_body(struct admin_reply *reply, const struct admin_body *body, 
 	session_wake(reply->session);
 }
 
+void admin_reply_hold_body(struct admin_reply *reply, bool held)
+{
+	reply->body.held = held;
+	if (!held)
+		session_wake(reply->session);
+}
+
 bool admin_reply_progress_due(struct admin_reply *reply)
 {
 	int64_t now_us = clock_monotonic_us();

@@ -306,6 +306,13 @@ static void stop(struct upload *upload, const struct error *why)
 	ingest_batch_stop(upload->batch, why);
 }
 
+static void on_room(void *arg)
+{
+	const struct upload *upload = arg;
+
+	http_request_hold_body(upload->request, false);
+}
+
 static void feed(struct upload *upload, struct str text)
 {
 	if (text.len > 0)
@@ -313,6 +320,8 @@ static void feed(struct upload *upload, struct str text)
 	/* The client gets its answer without sending the rest. */
 	if (ingest_batch_is_over(upload->batch))
 		finish(upload);
+	else if (ingest_batch_must_wait(upload->batch, on_room))
+		http_request_hold_body(upload->request, true);
 }
 
 static void on_data(void *arg, const char *data, size_t len)

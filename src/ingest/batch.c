@@ -504,6 +504,15 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 		stop(batch, &err);
 }
 
+bool ingest_batch_must_wait(struct ingest_batch *batch, void (*room)(void *arg))
+{
+	bool waits = ingest_is_full(batch->ingest) && !ingest_batch_is_over(batch);
+
+	if (waits)
+		batch->room = room;
+	return waits;
+}
+
 static void await_commit(struct ingest_batch *batch)
 {
 	ingest_batch_move(batch, &batch->ingest->waiting);

@@ -147,6 +147,19 @@ static int commit_meta(struct ingest *ingest, struct error *err)
 	return meta_commit(ingest->meta, err);
 }
 
+static void tell_of_room(const struct ingest *ingest)
+{
+	struct ingest_batch *batch;
+
+	TAILQ_FOREACH(batch, &ingest->feeding, link) {
+		void (*room)(void *) = batch->room;
+
+		batch->room = NULL;
+		if (room)
+			room(batch->arg);
+	}
+}
+
 static void on_committed(void *arg, const struct error *err)
 {
 	struct ingest *ingest = arg;
@@ -172,6 +185,7 @@ static void on_committed(void *arg, const struct error *err)
 	if (commit->again)
 		ingest_commit_soon(ingest);
 	commit->again = false;
+	tell_of_room(ingest);
 }
 
 /* Begins to commit what was put. If the commit ends within this call, *err (or NULL) gets its result. */

@@ -102,6 +102,10 @@ bool ingest_is_full(const struct ingest *ingest);
 /* Takes the next piece. Faults of records are counted, not returned. */
 void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len);
 
+/* After a piece, for a body whose sender can be stopped: true if ingest_is_full. Then `room` is called once, with the batch's
+ * arg, when the commit has ended, unless the batch is finished or gone by then; it must not call into ingest. */
+bool ingest_batch_must_wait(struct ingest_batch *batch, void (*room)(void *arg));
+
 /* The body is complete; `done` follows after the commit, never from within this call. */
 void ingest_batch_finish(struct ingest_batch *batch);
 

@@ -123,6 +123,7 @@ struct ingest_batch {
 	struct store_versions versions;   /* of records of versions_product */
 	const struct catalog_product *versions_product;
 	ingest_done_fn done;
+	void (*room)(void *arg); /* NULL: it does not wait for any */
 	void *arg;
 	uint64_t round;          /* of its newest record */
 	size_t held_count;       /* of its rejected records, those that are held */

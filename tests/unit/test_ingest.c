@@ -93,7 +93,7 @@ static void teardown_late(void)
 
 struct outcome {
 	struct ingest_batch *batch;
-	int calls;
+	int calls, rooms;
 	enum error_code code;
 	struct ingest_summary summary;
 	char answer[4096];
@@ -776,6 +776,55 @@ START_TEST(late_failure_of_a_commit_fails_what_was_put_meanwhile_too)
 	assert_counts(&later, 3, 0, 0, 0);
 	end_ingest();
 	assert_stored(3);
+}
+END_TEST
+
+static void on_room(void *arg)
+{
+	struct outcome *outcome = arg;
+
+	outcome->rooms++;
+}
+
+/* More than may wait while a commit is under way. */
+static void fill(struct outcome *outcome)
+{
+	enum { BYTES = 9 << 20 };
+	char *lines = malloc(BYTES);
+
+	ck_assert_ptr_nonnull(lines);
+	memset(lines, '\n', BYTES);
+	ingest_batch_feed(outcome->batch, lines, BYTES);
+	free(lines);
+}
+
+START_TEST(late_commit_that_ends_tells_who_waits_for_room)
+{
+	struct outcome first, second;
+
+	config.commit_delay = 0;
+	open_batch(&first);
+	open_batch(&second);
+	feed_sms(&first, "a", "delivered");
+	fill(&first);
+	ck_assert_msg(!ingest_batch_must_wait(first.batch, on_room), "no commit is under way");
+	finish(&first);
+	if (_i == 1)
+		late_engine_fail_commit();
+	await_commit();
+	feed_sms(&second, "b", "delivered");
+	ck_assert(!ingest_batch_must_wait(second.batch, on_room));
+	fill(&second);
+	ck_assert(ingest_batch_must_wait(second.batch, on_room));
+	ck_assert_int_eq(second.rooms, 0);
+	await_end_of_commit();
+	ck_assert_int_eq(second.rooms, 1);
+	ck_assert(!ingest_batch_must_wait(second.batch, on_room));
+	await(&first);
+	finish(&second);
+	await(&second);
+	ck_assert_int_eq(second.rooms, 1);
+	ck_assert_int_eq(second.code, _i == 1 ? ERROR_IO : ERROR_NONE);
 }
 END_TEST
 
@@ -1470,6 +1519,7 @@ Suite *suite_ingest(void)
 	tcase_add_test(late, late_source_whose_open_round_fails_during_a_commit_leaves_nothing_in_quarantine);
 	tcase_add_test(late, late_commit_that_fails_keeps_nothing_of_what_was_rejected);
 	tcase_add_test(late, late_failure_of_a_commit_fails_what_was_put_meanwhile_too);
+	tcase_add_loop_test(late, late_commit_that_ends_tells_who_waits_for_room, 0, 2);
 	tcase_add_test(late, records_put_while_a_commit_is_under_way_wait_for_the_next);
 	tcase_add_test(late, batch_may_go_while_its_records_are_on_their_way);
 	tcase_add_test(late, end_of_ingest_does_not_acknowledge_what_is_on_its_way);
