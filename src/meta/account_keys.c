@@ -53,6 +53,16 @@ int account_keys_reserve(struct meta *meta, size_t count, uint64_t *first, struc
 	return change_end(&change, take_numbers(&change, count, first, err), err);
 }
 
+int accounts_last_number(struct meta *meta, uint64_t *last, struct error *err)
+{
+	return meta_get_number(meta, LAST_NUMBER, last, err);
+}
+
+int accounts_skip_numbers(struct meta *meta, uint64_t last, struct error *err)
+{
+	return meta_set_number(meta, LAST_NUMBER, last, err);
+}
+
 int account_key_put(struct change *change, const struct account_key *key, const char *id, struct error *err)
 {
 	if (!account_key_has_number(key))

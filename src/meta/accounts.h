@@ -66,6 +66,11 @@ MUST_CHECK int accounts_each_from(struct meta *meta, struct str from, accounts_f
 MUST_CHECK int accounts_keys_of_family(struct meta *meta, const struct account_key *account, bool subaccounts,
                                        struct buf *keys, struct error *err);
 
+/* The number of a key (account_key.h) that was given last; 0. Where others have been given before, as records show that are not
+ * in the same backup: those up to `last` are not given any more. Durable. */
+MUST_CHECK int accounts_last_number(struct meta *meta, uint64_t *last, struct error *err);
+MUST_CHECK int accounts_skip_numbers(struct meta *meta, uint64_t last, struct error *err);
+
 /* Calls fn for the id of each subaccount of `parent`, in order. */
 typedef void (*accounts_child_fn)(void *arg, struct str id);
 MUST_CHECK int accounts_each_child(struct meta *meta, struct str parent, accounts_child_fn fn, void *arg,

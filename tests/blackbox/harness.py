@@ -218,8 +218,12 @@ class Daemon:
         CLUSTER.make_database(self.database)
 
     def take_copy(self, other):
-        """Of the other's data_dir, before it is started; records that are in a cluster are those of both."""
+        """Of the other's data_dir, before it is started."""
         shutil.copytree(other.data_dir, self.data_dir)
+        self.share_records(other)
+
+    def share_records(self, other):
+        """Records that are in a cluster are those of both, before it is started."""
         if self.database:
             CLUSTER.drop_database(self.database)
             self.database = self.options["clickhouse_database"] = other.database

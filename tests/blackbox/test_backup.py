@@ -52,9 +52,10 @@ def backups_in(path):
 
 
 @contextlib.contextmanager
-def restored(daemons, backup):
-    """A daemon that runs on the backup."""
+def restored(daemons, backup, of):
+    """A daemon that runs on the backup of another one, which takes no records in meanwhile."""
     daemon = daemons(start=False)
+    daemon.share_records(of)
     ended = restore(backup, daemon.data_dir)
     assert ended.returncode == 0, ended
     daemon.start()
@@ -122,7 +123,7 @@ def test_a_restored_daemon_gives_every_answer_of_the_original(busy, daemons):
     assert backup["days_copied"] == 4 and backup["report_files"] == 3
     assert check(busy.backups)["days"] == 4
     token = busy.records(busy.accounts[0], product="SMS", direction="outbound", **whole_day())["_links"]["next"]["href"]
-    with restored(daemons, busy.backups) as other:
+    with restored(daemons, busy.backups, busy) as other:
         assert answers(other, busy.accounts, busy.ids, busy.reports) == said
         assert other.ctl("verify")["sound"]
         # a page of a cursor that the original gave
@@ -154,7 +155,7 @@ def test_what_did_not_change_is_linked_and_what_did_is_copied(busy, daemons):
     said = answers(busy, busy.accounts, busy.ids, busy.reports)
     shutil.rmtree(first)
     assert check(busy.backups)["days"] == 4
-    with restored(daemons, second["backup"]) as other:
+    with restored(daemons, second["backup"], busy) as other:
         assert answers(other, busy.accounts, busy.ids, busy.reports) == said
 
 
@@ -295,7 +296,7 @@ def test_records_acknowledged_before_are_in_a_backup_made_while_more_arrive(busy
         stop.set()
         writer.join()
     for path in (backup, second):
-        with restored(daemons, path) as other:
+        with restored(daemons, path, busy) as other:
             ids = {record["id"] for record in all_records(other, account, YESTERDAY - DAY)}
             assert before <= ids
             assert other.ctl("verify")["sound"]

@@ -159,6 +159,7 @@ def test_a_restored_backup_knows_what_was_erased(quiet, daemons, tmp_path):
     backup = quiet.ctl("backup", str(tmp_path / "backups"))["backup"]
     assert stat.S_IMODE(os.stat(os.path.join(backup, "erased.key")).st_mode) == 0o600
     copy = daemons(start=False, usage_records="no")
+    copy.share_records(quiet)
     subprocess.run([harness.program("cdrctl"), "restore", backup, copy.data_dir], check=True, capture_output=True)
     copy.start()
     copy.post_cdrs([of_person(account)])

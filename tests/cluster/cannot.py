@@ -27,7 +27,6 @@ CANNOT = {
     "test_power_loss.py": FAULTS,
     "test_erase.py::test_the_bytes_are_gone_from_every_file": BYTES,
     "test_erase.py::test_records_of_other_products_are_erased": BYTES,
-    "test_erased.py::test_a_restored_backup_knows_what_was_erased": BACKUP,
     "test_bench.py": OTHER,
     "test_builds.py": OTHER,
     "test_cdrgen.py": OTHER,

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "meta/accounts.h"
 #include "store/cluster.h"
 #include "store/cluster/cluster_erase.h"
 #include "store/cluster/cluster_sql.h"
@@ -103,20 +104,34 @@ static int check_is_empty(const struct cluster *cluster, uint64_t version, struc
 	                 "ClickHouse: the database %s has records; a move needs one that has none", cluster->database);
 }
 
-/* The answer is the greatest version of any table. Rows that this data directory knows nothing of have been numbered by
- * another one, whose accounts may have the same keys. One that was restored from a backup goes on after them. */
+/* Where data_dir was restored from a backup, a new account must not get the key of one that was added after that. */
+static int skip_keys(struct cluster *cluster, uint64_t number, struct error *err)
+{
+	if (number == 0)
+		return 0;
+	log_warn("cluster",
+	         "ClickHouse has records of accounts that data_dir does not know: their numbers go on after %llu",
+	         (unsigned long long)number);
+	return accounts_skip_numbers(cluster->store->meta, number, err);
+}
+
+/* The answer is the greatest version of any table, and the greatest number of an account that was never given here; 0. Rows
+ * that this data directory knows nothing of have been numbered by another one, whose accounts may have the same keys. One that
+ * was restored from a backup goes on after them. */
 static int take_newest(struct cluster *cluster, struct buf *answer, struct error *err)
 {
 	struct store *store = cluster->store;
-	uint64_t ours, version;
+	uint64_t ours, version, number;
+	char *end;
 
 	if (!buf_cstr(answer))
 		return error_set(err, ERROR_NOMEM, "ClickHouse: out of memory");
-	version = strtoull(answer->data, NULL, 10);
+	version = strtoull(answer->data, &end, 10);
+	number = strtoull(end, NULL, 10);
 	if (version > cluster->newest)
 		cluster->newest = version;
 	if (cluster->is_target)
-		return check_is_empty(cluster, version, err);
+		return check_is_empty(cluster, version, err) == 0 ? skip_keys(cluster, number, err) : -1;
 	if (meta_get_number(store->meta, CLUSTER_NUMBERS_ARE_OURS, &ours, err) != 0)
 		return -1;
 	if (version > 0 && ours == 0)
@@ -124,6 +139,8 @@ static int take_newest(struct cluster *cluster, struct buf *answer, struct error
 		                 "ClickHouse: the database %s has records of another data directory; each needs a "
 		                 "database of its own",
 		                 cluster->database);
+	if (skip_keys(cluster, number, err) != 0)
+		return -1;
 	if (version <= store->last_seq)
 		return 0;
 	log_warn("cluster", "ClickHouse has records that are newer than data_dir: numbers go on after %llu",
@@ -153,17 +170,21 @@ static int ask(struct cluster *cluster, const char *sql, struct error *err)
 	return cluster->checks ? 0 : -1;
 }
 
-static void write_newest(struct buf *sql, const struct cluster *cluster)
+static void write_newest(struct buf *sql, const struct cluster *cluster, uint64_t last_account)
 {
 	bool first = true;
 
-	buf_add_text(sql, "SELECT max(v) FROM (");
+	buf_add_text(sql, "SELECT max(v), max(a) FROM (");
 	for (size_t i = 0; i < catalog_products_count; i++) {
 		if (!schema_has(&catalog_products[i]))
 			continue;
-		buf_add_text(sql,
-		             first ? "SELECT max(version) AS v FROM " : " UNION ALL SELECT max(version) AS v FROM ");
+		buf_addf(sql, "%sSELECT max(version) AS v, toUInt64(0) AS a FROM ", first ? "" : " UNION ALL ");
 		cluster_write_table(sql, cluster, &catalog_products[i]);
+		/* By itself, as the table's order finds these without reading all. */
+		buf_add_text(sql, " UNION ALL SELECT toUInt64(0) AS v, max(account) AS a FROM ");
+		cluster_write_table(sql, cluster, &catalog_products[i]);
+		buf_addf(sql, " WHERE account > %llu AND account <= %llu", (unsigned long long)last_account,
+		         (unsigned long long)ACCOUNT_KEY_NUMBER_MAX);
 		first = false;
 	}
 	buf_add_text(sql, ")");
@@ -174,9 +195,14 @@ static void check(struct cluster *cluster)
 {
 	struct buf sql = { 0 };
 	struct error err;
+	uint64_t last_account;
 
+	if (accounts_last_number(cluster->store->meta, &last_account, &err) != 0) {
+		check_later(cluster, &err);
+		return;
+	}
 	if (cluster->verifies)
-		write_newest(&sql, cluster);
+		write_newest(&sql, cluster, last_account);
 	else
 		buf_addf(&sql,
 		         "SELECT table, name FROM system.columns WHERE database = '%s' "
