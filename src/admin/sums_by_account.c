@@ -256,8 +256,10 @@ static int write_batch(struct sums *sums, int64_t deadline_us, struct error *err
 
 static int add_up(struct sums *sums, int64_t deadline_us, enum scan_end *end, struct error *err)
 {
-	if (aggregate_step(sums->aggregate, deadline_us, end, err) != 0)
+	if (aggregate_step(sums->aggregate, deadline_us, end, err) != 0) {
+		*end = SCAN_PAUSED; /* an engine may have said anything of what has failed */
 		return err->code == ERROR_NOT_FOUND ? retry_smaller(sums, err) : -1;
+	}
 	if (*end == SCAN_DONE) {
 		*end = SCAN_PAUSED;
 		return write_batch(sums, deadline_us, err);
