@@ -106,6 +106,12 @@ static int take_result(struct ingest_batch *batch, const struct ingest_put *put,
 	return -1;
 }
 
+static void count_account(struct ingest *ingest, struct str account, enum store_put_result result)
+{
+	if (result == STORE_ACCEPTED || result == STORE_UPDATED)
+		heavy_hitters_add(&ingest->accounts, account, "", 1);
+}
+
 static void fail(struct ingest_batch *batch, uint64_t aborts, const struct error *err)
 {
 	/* Only this batch needs the data that could not be read, if what others have put is intact. */
@@ -153,6 +159,8 @@ static void end_late(struct ingest_put *put, const struct error *failure)
 			fail(batch, put->aborts, failure);
 		else if (take_result(batch, put, &put->item, &err) != 0)
 			fail(batch, aborts, &err);
+		if (!failure)
+			count_account(put->ingest, put->account, put->result);
 	}
 	put_free(put);
 }
@@ -170,10 +178,11 @@ static void on_put(void *arg, enum store_put_result result, const struct error *
 		*put->err = *err;
 }
 
-/* The store ends the put later: keeps what is needed of the item until then. */
-static int keep(struct ingest_put *put, const struct parse_item *item, struct error *err)
+/* The store ends the put later: keeps what is needed of the item and the record until then. */
+static int keep(struct ingest_put *put, const struct parse_item *item, const struct record *record, struct error *err)
 {
 	struct ingest *ingest = put->ingest;
+	struct str account = record_value(record, record->product->account_column);
 
 	ingest->put = NULL;
 	LIST_INSERT_HEAD(&ingest->late, put, link);
@@ -184,12 +193,14 @@ static int keep(struct ingest_put *put, const struct parse_item *item, struct er
 	put->item.faults = NULL;
 	buf_add_str(&put->text, item->raw);
 	buf_add_str(&put->text, item->header);
+	buf_add_str(&put->text, account);
 	if (put->text.failed) {
-		put->item.raw = put->item.header = (struct str){ NULL, 0 };
+		put->item.raw = put->item.header = put->account = (struct str){ NULL, 0 };
 		return error_set(err, ERROR_NOMEM, "A record on its way into the store: out of memory");
 	}
 	put->item.raw = (struct str){ put->text.data, item->raw.len };
 	put->item.header = (struct str){ put->text.data + item->raw.len, item->header.len };
+	put->account = (struct str){ put->text.data + item->raw.len + item->header.len, account.len };
 	return 0;
 }
 
@@ -201,13 +212,6 @@ static struct ingest_put *get_put(struct ingest *ingest, struct error *err)
 	if (!ingest->put)
 		error_set(err, ERROR_NOMEM, "A record on its way into the store: out of memory");
 	return ingest->put;
-}
-
-/* Of records that are put late nothing is left to tell the account by: they are not counted. */
-static void count_account(struct ingest *ingest, const struct record *record, enum store_put_result result)
-{
-	if (result == STORE_ACCEPTED || result == STORE_UPDATED)
-		heavy_hitters_add(&ingest->accounts, record_value(record, record->product->account_column), "", 1);
 }
 
 static int put(struct ingest_batch *batch, const struct parse_item *item, const struct record *record, int64_t time_us,
@@ -228,9 +232,9 @@ static int put(struct ingest_batch *batch, const struct parse_item *item, const 
 	store_put_begin(ingest->store, record, time_us, versions_of(batch, record->product, item->updates), on_put,
 	                put);
 	if (!put->ended)
-		return keep(put, item, err);
+		return keep(put, item, record, err);
 	if (!put->failed)
-		count_account(ingest, record, put->result);
+		count_account(ingest, record_value(record, record->product->account_column), put->result);
 	return put->failed ? -1 : take_result(batch, put, item, err);
 }
 

@@ -50,10 +50,11 @@ struct ingest_put {
 	enum store_put_result result;
 	struct error *err;
 
-	/* puts that the store ends after the call: the item is copied, except its record, which is put already */
+	/* puts that the store ends after the call: the item is copied, except its record, which is put already, but for its account */
 	bool is_late;
 	struct parse_item item;
-	struct buf text; /* of the item */
+	struct str account; /* of the record */
+	struct buf text;    /* of the item and the account */
 };
 
 /* A commit in progress, of the round before the open one. */
