@@ -332,6 +332,21 @@ def test_worker_that_is_killed_is_replaced(halfway):
     assert f"{ids[1]}: begins again" in holder.log()
 
 
+def test_what_a_killed_worker_made_goes_to_another_one(make_pair, reached):
+    holder, worker = make_pair(**SLOW)
+    other = begin_forwarding(reached(reports_max="1", **SLOW))
+    harness.wait_for(lambda: f"{url_of(other)} makes reports, too" in holder.log(), PATIENCE)
+    account = holder.new_account()
+    fill(holder, account)
+    ids = begin_two(holder, account)
+    lost, left = (worker, other) if is_made_by(worker, holder) else (other, worker)
+    assert is_made_by(lost, holder) == ids[1:]
+    lost.kill9()
+    ended = [wait_for_report(holder, account, request_id) for request_id in ids]
+    assert is_made_by(left, holder) == ids[1:]
+    assert lines_of(download(holder, account, ended[0])) == lines_of(download(holder, account, ended[1]))
+
+
 def test_worker_that_ends_is_replaced(halfway):
     holder, worker, account, ids, receiver = halfway
     began = time.monotonic()
