@@ -17,10 +17,8 @@ static void on_step(void *arg, int64_t deadline_us)
 
 	if (end == API_WORK_MORE && task_start(&work->task, &err) == 0)
 		return;
-	if (end == API_WORK_WAITS) {
-		task_cancel(&work->task);
+	if (end == API_WORK_WAITS && task_suspend(&work->task, &err) == 0)
 		return;
-	}
 	if (end != API_WORK_ANSWERED)
 		http_reply_error(work->request, &err);
 	work->free(work->arg);

@@ -29,9 +29,9 @@ struct lane {
 struct task_owner {
 	LIST_ENTRY(task_owner) entry;
 	char id[TASK_OWNER_LEN];
-	size_t references;           /* tasks that hold it */
-	size_t ready, waiting_count; /* requests alone */
-	struct task_queue waiting;   /* until one of the ready ends */
+	size_t references;               /* tasks that hold it */
+	size_t under_way, waiting_count; /* requests alone; under way are those that are ready or suspended */
+	struct task_queue waiting;       /* until one of the ready ends */
 	struct lane lanes[TASK_PRIORITIES];
 };
 
@@ -320,22 +320,37 @@ static bool may_have_more(const struct tasks *tasks, const struct task_owner *ow
 {
 	size_t max = (size_t)tasks->config->sync_concurrent_max;
 
-	return owner->id[0] == '\0' || max == 0 || owner->ready < max;
+	return owner->id[0] == '\0' || max == 0 || owner->under_way < max;
 }
 
-static void make_ready(struct task *task)
+static void enter_lane(struct task *task)
 {
-	struct task_owner *owner = task->owner;
-	struct lane *lane = &owner->lanes[task->priority];
+	struct lane *lane = &task->owner->lanes[task->priority];
 
-	INVARIANT(task->state == TASK_IDLE && owner);
-	owner->ready += is_request(task);
 	task->tasks->ready_count++;
 	if (TAILQ_EMPTY(&lane->queue))
 		TAILQ_INSERT_TAIL(&task->tasks->rings[task->priority], lane, entry);
 	TAILQ_INSERT_TAIL(&lane->queue, task, entry);
 	task->state = TASK_READY;
 	run_next_turn(task->tasks);
+}
+
+static void leave_lane(struct task *task)
+{
+	struct lane *lane = &task->owner->lanes[task->priority];
+
+	INVARIANT(task->state == TASK_READY);
+	TAILQ_REMOVE(&lane->queue, task, entry);
+	if (TAILQ_EMPTY(&lane->queue))
+		TAILQ_REMOVE(&task->tasks->rings[task->priority], lane, entry);
+	task->tasks->ready_count--;
+}
+
+static void make_ready(struct task *task)
+{
+	INVARIANT(task->state == TASK_IDLE && task->owner);
+	task->owner->under_way += is_request(task);
+	enter_lane(task);
 }
 
 static void stop_waiting(struct task *task)
@@ -346,19 +361,15 @@ static void stop_waiting(struct task *task)
 	task->state = TASK_IDLE;
 }
 
-static void end_ready(struct task *task)
+/* Of one that was ready or suspended: another one of the owner may begin. */
+static void end_under_way(struct task *task)
 {
 	struct task_owner *owner = task->owner;
-	struct lane *lane = &owner->lanes[task->priority];
 	struct task *next;
 
-	INVARIANT(task->state == TASK_READY && (owner->ready > 0 || !is_request(task)));
-	TAILQ_REMOVE(&lane->queue, task, entry);
-	if (TAILQ_EMPTY(&lane->queue))
-		TAILQ_REMOVE(&task->tasks->rings[task->priority], lane, entry);
+	INVARIANT(owner->under_way > 0 || !is_request(task));
 	task->state = TASK_IDLE;
-	owner->ready -= is_request(task);
-	task->tasks->ready_count--;
+	owner->under_way -= is_request(task);
 	while (may_have_more(task->tasks, owner) && (next = TAILQ_FIRST(&owner->waiting))) {
 		stop_waiting(next);
 		make_ready(next);
@@ -395,7 +406,7 @@ bool task_try_now(struct task *task)
 {
 	const struct task_owner *owner = find_owner(task->tasks, task->owner_id);
 
-	if (!turn_has_time(task) || (owner && is_request(task) && owner->ready > 0))
+	if (!turn_has_time(task) || (owner && is_request(task) && owner->under_way > (task->state == TASK_SUSPENDED)))
 		return false;
 	run_step(task, left_us(task->tasks), step_us(task->tasks));
 	return true;
@@ -417,7 +428,9 @@ int task_reserve(struct task *task, struct error *err)
 static void stop(struct task *task)
 {
 	if (task->state == TASK_READY)
-		end_ready(task);
+		leave_lane(task);
+	if (task->state == TASK_READY || task->state == TASK_SUSPENDED)
+		end_under_way(task);
 	else if (task->state == TASK_WAITING)
 		stop_waiting(task);
 	else if (task->state == TASK_PAUSED)
@@ -429,6 +442,8 @@ int task_start(struct task *task, struct error *err)
 {
 	if (task->state == TASK_PAUSED)
 		stop(task);
+	if (task->state == TASK_SUSPENDED)
+		enter_lane(task);
 	if (task->state != TASK_IDLE)
 		return 0;
 	if (task_reserve(task, err) < 0)
@@ -458,6 +473,22 @@ int task_start_in(struct task *task, int64_t pause_us, struct error *err)
 	return 0;
 }
 
+int task_suspend(struct task *task, struct error *err)
+{
+	if (task->state == TASK_SUSPENDED)
+		return 0;
+	if (task_reserve(task, err) < 0)
+		return -1;
+	if (task->state == TASK_READY) {
+		leave_lane(task);
+	} else {
+		stop(task);
+		task->owner->under_way += is_request(task);
+	}
+	task->state = TASK_SUSPENDED;
+	return 0;
+}
+
 bool task_is_started(const struct task *task)
 {
 	return task->state != TASK_IDLE;
@@ -475,7 +506,7 @@ void task_cancel(struct task *task)
 		return;
 	INVARIANT(task->owner->references > 0);
 	if (--task->owner->references == 0 && task->owner != &task->tasks->own) {
-		INVARIANT(task->owner->ready == 0 && task->owner->waiting_count == 0);
+		INVARIANT(task->owner->under_way == 0 && task->owner->waiting_count == 0);
 		LIST_REMOVE(task->owner, entry);
 		free(task->owner);
 	}
@@ -489,7 +520,7 @@ size_t tasks_count(struct tasks *tasks, const char *owner)
 
 	owner_id(owner, id);
 	found = find_owner(tasks, id);
-	return found ? found->ready + found->waiting_count : 0;
+	return found ? found->under_way + found->waiting_count : 0;
 }
 
 void tasks_count_begun(struct tasks *tasks, enum task_priority priority)

@@ -60,7 +60,7 @@ struct task {
 	char owner_id[TASK_OWNER_LEN];
 	enum task_priority priority;
 	bool urgent;
-	enum { TASK_IDLE, TASK_PAUSED, TASK_WAITING, TASK_READY } state;
+	enum { TASK_IDLE, TASK_PAUSED, TASK_WAITING, TASK_READY, TASK_SUSPENDED } state;
 	void (*step)(void *arg, int64_t deadline_us);
 	void *arg;
 };
@@ -81,7 +81,7 @@ void task_init(struct task *task, struct tasks *tasks, const char *owner, enum t
 
 /* Runs one step from within the caller, so that short work need not wait for a turn of the loop; if there is more to do,
  * the step starts the task. False, without having done anything, when the turn's time is spent, or when the owner has
- * tasks started: they come first. */
+ * other tasks started or suspended: they come first. */
 bool task_try_now(struct task *task);
 
 /* Reserves the memory that starting needs. ERROR_NOMEM, but not for the daemon's own work. */
@@ -93,6 +93,10 @@ MUST_CHECK int task_start(struct task *task, struct error *err);
 
 /* The same after a pause of `pause_us`; of a task that is started, the next step waits that long. */
 MUST_CHECK int task_start_in(struct task *task, int64_t pause_us, struct error *err);
+
+/* Its step is not called before task_start or task_try_now, as it waits for an answer of another program; it stays one of its
+ * owner's that are under way. ERROR_NOMEM, but not after task_reserve or task_start. */
+MUST_CHECK int task_suspend(struct task *task, struct error *err);
 
 /* Has it been started, if after a pause that is not over yet, and not been cancelled since? */
 bool task_is_started(const struct task *task);

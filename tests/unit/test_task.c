@@ -251,6 +251,38 @@ START_TEST(cap_holds_an_owner_and_what_waits_comes_in_order)
 }
 END_TEST
 
+START_TEST(task_that_is_suspended_is_one_of_those_under_way)
+{
+	struct error err;
+
+	config.sync_concurrent_max = 1;
+	start_job(0, "account1", TASK_PAGES, 10, 2);
+	start_job(1, "account1", TASK_PAGES, 10, 1);
+	ck_assert_int_eq(task_suspend(&jobs[0].task, &err), 0);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	ck_assert_str_eq(order, "");
+	ck_assert_uint_eq(tasks_count(tasks, "account1"), 2);
+	ck_assert_int_eq(task_start(&jobs[0].task, &err), 0);
+	run_all();
+	ck_assert_str_eq(order, "001");
+	/* one that was not started before */
+	make_job(2, "account1", TASK_PAGES, 10, 1);
+	ck_assert_int_eq(task_suspend(&jobs[2].task, &err), 0);
+	start_job(3, "account1", TASK_PAGES, 10, 1);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	ck_assert_str_eq(order, "001");
+	task_cancel(&jobs[2].task);
+	run_all();
+	ck_assert_str_eq(order, "0013");
+	/* alone, it may go on at once */
+	make_job(4, "account1", TASK_PAGES, 10, 1);
+	ck_assert_int_eq(task_suspend(&jobs[4].task, &err), 0);
+	ck_assert(task_try_now(&jobs[4].task));
+	ck_assert_str_eq(order, "00134");
+	ck_assert_uint_eq(tasks_count(tasks, "account1"), 0);
+}
+END_TEST
+
 START_TEST(cap_does_not_hold_the_daemon_itself_and_0_is_none)
 {
 	config.sync_concurrent_max = 1;
@@ -499,6 +531,7 @@ Suite *suite_task(void)
 	tcase_add_test(tcase, higher_priority_runs_first_and_the_lower_one_does_not_starve);
 	tcase_add_test(tcase, step_may_cancel_itself_and_others);
 	tcase_add_test(tcase, cap_holds_an_owner_and_what_waits_comes_in_order);
+	tcase_add_test(tcase, task_that_is_suspended_is_one_of_those_under_way);
 	tcase_add_test(tcase, cap_does_not_hold_the_daemon_itself_and_0_is_none);
 	tcase_add_test(tcase, short_work_runs_at_once_unless_the_owner_has_some_already);
 	tcase_add_test(tcase, what_runs_at_once_is_of_the_turns_time);
