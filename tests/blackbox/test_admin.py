@@ -237,13 +237,13 @@ def test_import_says_how_far_it_is(daemon, account):
     with Client(daemon) as client:
         client.begin_import()
         progress = []
-        while len(progress) < 2:
+        while len(progress) < 2 or progress[-1]["duplicates"] == 0:  # a cluster says later what became of a record
             client.chunk(record)
             client.socket.settimeout(0.3)
             with contextlib.suppress(TimeoutError):
                 progress.append(json.loads(client.socket.recv(1 << 16).split(b"\n")[0])["progress"])
         assert progress[1]["done_bytes"] > progress[0]["done_bytes"] > 0
-        assert progress[0]["accepted"] <= 500 and progress[1]["duplicates"] > 0
+        assert progress[0]["accepted"] <= 500 and progress[-1]["accepted"] == 500
 
 
 def test_import_of_csv_names_its_product(daemon, account):
@@ -646,7 +646,8 @@ def test_replay_of_all_takes_what_is_right_and_keeps_the_others_under_their_numb
     assert (result["accepted"], result["rejected"]) == (1200, 2), result
     assert [e["number"] for e in result["errors"]] == hopeless, result
     assert [e["number"] for e in daemon.ctl("quarantine", "list")] == hopeless
-    assert daemon.ctl("status", "--all")["store"]["records"] == 1200
+    pages = daemon.pages(account, product="SMS", direction="outbound", **whole_day())
+    assert sum(len(page["records"]) for page in pages) == 1200
 
 
 def test_replay_of_one_that_is_still_wrong_is_an_error_with_the_reason(rejected):

@@ -419,7 +419,8 @@ def test_usage_records_lose_the_number_that_was_asked_for(daemons):
         response = daemon.get("/v2/reports/records", {"account_id": child.id, "product": "SMS", "direction": "outbound",
                                                       "to": PERSON, **whole_day()}, reader)
         assert response.json()["items_count"] == 1
-    wait_for(lambda: len(files_with(daemon, PERSON)) == 2)  # today's file, and yesterday's
+    # today's file has usage records, and yesterday's the record, unless a cluster has it
+    wait_for(lambda: len(files_with(daemon, PERSON)) == (1 if daemon.database else 2))
     time.sleep(0.3)
     assert erase(daemon, child)["records"] == 3
     assert files_with(daemon, PERSON) == set()

@@ -2,11 +2,16 @@
 """What of tests/blackbox cannot pass with store = clickhouse, and why: a file, or FILE::test as the beginning of its name.
 
 docs/CLUSTER.md tells of the same. tests/blackbox/conftest.py skips these with CDRD_STORE=clickhouse, with which runtests runs
-the others with --long. They have not all been run yet: what fails there is to be mended, or listed here.
+the others with --long. Of these, alerts, amqp, clock_steps, container, daemon, destinations, proxies, report_dress, s3, swift and
+tls have not been run whole yet, feeds in part. Known to fail, and not understood: test_schedules.py's run that finds no room. On a
+busy machine, bounds of time do that hold where the daemon alone computes (test_estimate.py, test_fair.py, test_summary.py).
+What fails there is to be mended, or listed here.
 """
 DAYS = "it looks at files of days, at sealing or at blocks, which a cluster has not"
 BYTES = "it looks for bytes in the files of days; tests/cluster/test_erasing.py asks the servers"
 BACKUP = "a backup holds the catalog alone: ClickHouse backs up records"
+COUNTS = "it counts what is in data_dir: ClickHouse counts its own rows"
+MEMORY = "what waits for a cluster is in memory, up to the 64 MiB that test_ingest.py allows it; days need half of that"
 FAULTS = "it counts and fails the system calls of an engine on this host"
 OTHER = "it starts no daemon with records of its own, or says itself where they are"
 
@@ -27,6 +32,13 @@ CANNOT = {
     "test_power_loss.py": FAULTS,
     "test_erase.py::test_the_bytes_are_gone_from_every_file": BYTES,
     "test_erase.py::test_records_of_other_products_are_erased": BYTES,
+    "test_admin.py::test_an_import_that_finds_no_room_ends_at_once": DAYS,
+    "test_admin.py::test_a_large_import_takes_bounded_memory": MEMORY,
+    "test_admin.py::test_status_all_counts_the_records_of_every_day": COUNTS,
+    "test_operator.py::test_days_and_sealing_are_shown_and_begun": DAYS,
+    "test_versions.py::test_a_number_is_erased_from_a_record_that_moved[when the old day has nothing of it but free pages": DAYS,
+    "test_metrics.py::test_sealing_is_counted": DAYS,
+    "test_report_crash.py::test_a_report_killed_again_and_again_is_byte_for_byte_what_it_would_have_been[plain,blocks]": DAYS,
     "test_bench.py": OTHER,
     "test_builds.py": OTHER,
     "test_cdrgen.py": OTHER,

@@ -8,6 +8,8 @@
     cluster.make_database("name")       and drop_database
     cluster.remove()
 
+    python3 tests/cluster/cluster.py COMMAND ...    runs a command with the hosts of one server in CDRD_CLICKHOUSE
+
 With hosts (networks.py), one for ZooKeeper and one for each server, they run there, and hosts[0].cut() cuts off ZooKeeper.
 The servers are Debian's (clickhouse-server 18.16, zookeeper). REASON says what is missing, or is None.
 """
@@ -17,12 +19,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "blackbox"))
 import harness
 
 ZOOKEEPER_JAR = "/usr/share/java/zookeeper.jar"
@@ -234,3 +238,16 @@ def send_while(producers, fail, patience, more=1):
         for producer in producers:
             producer.join()
     assert not any(producer.wrong for producer in producers), [producer.wrong for producer in producers]
+
+
+def main(command):
+    assert REASON is None, REASON
+    cluster = Cluster().start()
+    try:
+        return subprocess.run(command, env={**os.environ, "CDRD_CLICKHOUSE": cluster.hosts}).returncode
+    finally:
+        cluster.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * daemon.js: the real cdrd of $CDRD_BUILD_DIR for the SDK's tests, in a directory of its own, with cdrctl and cdrgen.
+ * daemon.js: the real cdrd of $CDRD_BUILD_DIR for the SDK's tests, in a directory of its own, with cdrctl and cdrgen. With
+ * CDRD_CLICKHOUSE in the environment (tests/cluster/cluster.py sets it), records are in a database of its own there.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -11,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const BUILD_DIR = resolve(process.env.CDRD_BUILD_DIR ?? '.');
 const FOLDERS = { cdrd: 'src', cdrctl: 'src/ctl' };
+const CLICKHOUSE = process.env.CDRD_CLICKHOUSE;
 const START_MS = 60000;
 const PRODUCER = { name: 'carrier', secret: 'producer-secret-1' };
 
@@ -42,6 +44,16 @@ function connects(address) {
   });
 }
 
+let databases = 0;
+
+function clusterOptions() {
+  databases += 1;
+  return CLICKHOUSE ? {
+    store: 'clickhouse', clickhouse: CLICKHOUSE, clickhouse_database: `n${process.pid}_${databases}`, clickhouse_quorum: 1,
+    clickhouse_timeout: '30s',
+  } : {};
+}
+
 export class Daemon {
   static async start(options = {}) {
     const daemon = new Daemon();
@@ -55,9 +67,13 @@ export class Daemon {
       admin_socket: daemon.socket,
       sync_rate_max: 0,
       async_rate_max: 0,
+      ...clusterOptions(),
       ...options,
     };
     daemon.arguments = Object.entries(settings).flatMap(([k, v]) => ['-o', `${k}=${v}`]);
+    if (CLICKHOUSE) {
+      execFileSync(program('cdrd'), [...daemon.arguments, '-m'], { stdio: 'ignore' });
+    }
     await daemon.resume();
     daemon.ctl('producer', 'add', PRODUCER.name, '--secret', PRODUCER.secret);
     return daemon;
@@ -65,15 +81,23 @@ export class Daemon {
 
   /* Starts the program with the data and the port that it has. */
   async resume() {
-    const log = openSync(join(this.directory, 'log'), 'a');
+    const path = join(this.directory, 'log');
+    const log = openSync(path, 'a');
+    const before = statSync(path).size;
     this.process = spawn(program('cdrd'), this.arguments, { stdio: ['ignore', 'ignore', log] });
     this.ended = new Promise((done) => this.process.on('exit', (status, signal) => done(status ?? signal)));
-    await this.#ready();
+    await this.#ready(before);
   }
 
-  async #ready() {
+  /* Has it found its tables since the log had so many bytes? Until then records are refused. */
+  #serves(before) {
+    return !CLICKHOUSE || readFileSync(join(this.directory, 'log')).includes('records are in ClickHouse', before);
+  }
+
+  async #ready(before) {
     const deadline = Date.now() + START_MS;
-    while (!(await connects({ port: this.port, host: '127.0.0.1' })) || !(await connects({ path: this.socket }))) {
+    while (!(await connects({ port: this.port, host: '127.0.0.1' })) || !(await connects({ path: this.socket }))
+      || !this.#serves(before)) {
       if (this.process.exitCode !== null || Date.now() > deadline) {
         throw new Error(`cdrd did not start:\n${this.log()}`);
       }
