@@ -64,7 +64,7 @@ static void build(struct buf *out, uint32_t rows, uint64_t seed)
 	bool full = false;
 
 	must(builder != NULL && rows <= COUNT(samples));
-	block_builder_begin(builder, product, partition.direction);
+	block_builder_begin(builder, product, partition.direction, UINT32_MAX);
 	for (uint32_t i = 0; i < rows; i++) {
 		position.time_us += seed < 2 ? CLOCK_US_PER_SECOND : pick_below(&sampler.pick, 100000);
 		position.seq += 1 + (pick_percent(&sampler.pick, 10) ? pick_below(&sampler.pick, 5000) : 0);

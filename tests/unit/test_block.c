@@ -72,7 +72,7 @@ static void choose(const char *name, enum catalog_direction direction, uint64_t 
 	sampler = (struct sampler){ .pick = { seed }, .styles = seed * 77, .wild = wild };
 	product = catalog_product_find(str_from(name));
 	partition = partition_of(&(struct account_key){ "acct0001" }, product->number, (uint8_t)direction);
-	block_builder_begin(builder, product, (uint8_t)direction);
+	block_builder_begin(builder, product, (uint8_t)direction, UINT32_MAX);
 }
 
 static void add(struct sample *sample, const struct position *position, bool *full)
@@ -231,7 +231,7 @@ START_TEST(columns_are_woven_in_at_both_ends_and_side_by_side)
 	columns[1].shown = columns[product->columns_count - 1].shown = CATALOG_WITH_CONCATENATED;
 	changed.columns = columns;
 	product = &changed;
-	block_builder_begin(builder, product, partition.direction);
+	block_builder_begin(builder, product, partition.direction, UINT32_MAX);
 	make_block(500, true);
 	MDB_txn *txn = begin_reading();
 
@@ -371,7 +371,7 @@ static void make_plain_block(uint32_t count)
 {
 	bool full = false;
 
-	block_builder_begin(builder, product, partition.direction);
+	block_builder_begin(builder, product, partition.direction, UINT32_MAX);
 	for (uint32_t i = 0; i < count; i++) {
 		struct position position = { DAY_US + i, i + 1, partition.direction };
 		struct sample *sample = sample_new(&sampler, product, "acct0001", rows, CATALOG_OUTBOUND, DAY_US + i);
@@ -657,6 +657,25 @@ START_TEST(skip_part_of_few_rows_says_nothing)
 	drop_rows();
 	ck_assert(!skip_index_may_pass(make_skip(64), &filter, 1));
 	skip_index_free(&skip);
+}
+END_TEST
+
+/* Both are the same block: what is not prepared would not have been written. */
+START_TEST(a_block_of_few_rows_needs_no_skip_part_prepared)
+{
+	const uint32_t count = SKIP_INDEX_ROWS_MIN - 1;
+	struct buf prepared = { 0 };
+
+	choose("SMS", CATALOG_OUTBOUND, 17, false);
+	make_block(count, true);
+	buf_add(&prepared, value.data, value.len);
+	drop_rows();
+	choose("SMS", CATALOG_OUTBOUND, 17, false);
+	block_builder_begin(builder, product, partition.direction, count);
+	make_block(count, true);
+	expect(str_equal(buf_str(&value), buf_str(&prepared)), "%zu bytes, %zu with it prepared", value.len,
+	       prepared.len);
+	buf_free(&prepared);
 }
 END_TEST
 
@@ -1192,6 +1211,7 @@ Suite *suite_block(void)
 	tcase_add_test(tests, places_in_order_of_arrival_take_no_bits);
 	tcase_add_test(tests, skip_part_hides_no_row);
 	tcase_add_test(tests, skip_part_of_few_rows_says_nothing);
+	tcase_add_test(tests, a_block_of_few_rows_needs_no_skip_part_prepared);
 	tcase_add_loop_test(tests, skip_part_finds_numbers_with_and_without_plus, 0, 2);
 	tcase_add_test(tests, skip_part_passes_few_by_mistake);
 	tcase_add_test(tests, skip_part_of_values_that_all_pass_lets_the_block_go_whole);

@@ -58,7 +58,7 @@ static void make_blocks(void)
 
 	product = catalog_product_find(STR_LITERAL("AMD"));
 	partition = partition_of(&(struct account_key){ "acct0001" }, product->number, 0);
-	block_builder_begin(builder, product, 0);
+	block_builder_begin(builder, product, 0, UINT32_MAX);
 	for (uint32_t block = 0; block < BLOCKS; block++) {
 		struct buf value = { 0 };
 		struct day_block entry;

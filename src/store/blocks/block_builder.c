@@ -24,6 +24,7 @@ struct block_builder {
 	uint8_t currency_column, total_price_column, price_column;
 	uint8_t paid_column; /* what a record costs: the total price, or the price of products without */
 
+	bool has_skip; /* and columns, whose dictionaries are in it */
 	uint32_t rows;
 	uint32_t csv_bytes;
 	uint32_t csv_crc32;
@@ -123,8 +124,10 @@ static void choose_columns(struct block_builder *builder, const struct catalog_p
 		builder->total_price_column != CATALOG_NONE ? builder->total_price_column : builder->price_column;
 }
 
-void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction)
+void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction,
+                         uint32_t rows_max)
 {
+	builder->has_skip = rows_max >= SKIP_INDEX_ROWS_MIN;
 	if (builder->product != product || builder->view.direction != (enum catalog_direction)direction)
 		choose_columns(builder, product, direction);
 	begin_block(builder);
@@ -288,8 +291,10 @@ int block_builder_add(struct block_builder *builder, const struct record *record
 	builder->has_doubled |= !record_write_csv(&builder->csv, record, &builder->view);
 	add_extra(builder, record);
 	add_sums(builder, record);
-	skip_index_add(&builder->skip, record);
-	columns_add(&builder->columns, &builder->skip, record);
+	if (builder->has_skip) {
+		skip_index_add(&builder->skip, record);
+		columns_add(&builder->columns, &builder->skip, record);
+	}
 	if (position->time_us % CLOCK_US_PER_SECOND != 0)
 		builder->seconds = false;
 	note_change(builder, position, changed_seq);

@@ -19,8 +19,10 @@ struct block_builder;
 /* NULL when out of memory. */
 struct block_builder *block_builder_new(void);
 
-/* Drops what was added and takes records of another partition. */
-void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction);
+/* Drops what was added and takes records of another partition, about rows_max of them at most (or UINT32_MAX): where these
+ * are too few for a skip index and columns, none are prepared. */
+void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction,
+                         uint32_t rows_max);
 
 /* Adds a record; `changed_seq` is the number of the change that gave it its values. *full says that
  * block_builder_finish must be called before the next. */

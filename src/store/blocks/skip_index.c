@@ -11,7 +11,6 @@
 
 #include "base/id.h"
 
-#define FEW_ROWS 64      /* are read as fast as a skip index of them, which would take more room than they do */
 #define FEW_VALUES 16    /* are a set in any case; more are only */
 #define ROWS_PER_VALUE 8 /* where there are so many rows for each of them, on average */
 #define FEW_SUMMED 64    /* numbers with more values are added up faster row by row than by their combinations */
@@ -152,7 +151,8 @@ void skip_index_add(struct skip_index_builder *builder, const struct record *rec
 
 bool skip_index_has_set(const struct skip_index_builder *builder, const struct skip_index_column *column)
 {
-	if (column->many || builder->rows < FEW_ROWS || (!column->filters && !skip_index_has_columns(builder)))
+	if (column->many || builder->rows < SKIP_INDEX_ROWS_MIN ||
+	    (!column->filters && !skip_index_has_columns(builder)))
 		return false;
 	if (column->summed && column->count > FEW_SUMMED)
 		return false;
@@ -186,7 +186,7 @@ static uint64_t cover(struct skip_index_builder *builder)
 {
 	uint64_t covered = 0;
 
-	for (size_t i = 0; i < builder->columns_count && builder->rows >= FEW_ROWS; i++) {
+	for (size_t i = 0; i < builder->columns_count && builder->rows >= SKIP_INDEX_ROWS_MIN; i++) {
 		struct skip_index_column *column = &builder->columns[i];
 		bool has_set = skip_index_has_set(builder, column);
 

@@ -6,9 +6,10 @@
  *	u8 sets, then for each: u8 column, u8 values, then for each value: u16 length, bytes     of few distinct values
  *	u32 bits, then the bits: one Bloom filter over the values of all other filter columns
  *
- * In a block of a few rows the index says nothing, and may be passed by any filter. Letters are compared without regard to case here; rows tell exactly. Columns are those that the product's filters
- * name, without the direction where partitions have it. In blocks that have a columns part (block_columns.h), the sets are
- * its dictionaries, too: then there is also one for each column that summaries group by or add up.
+ * In a block of a few rows the index says nothing, and may be passed by any filter. Letters are compared without regard to
+ * case here; rows tell exactly. Columns are those that the product's filters name, without the direction where partitions
+ * have it. In blocks that have a columns part (block_columns.h), the sets are its dictionaries, too: then there is also one
+ * for each column that summaries group by or add up.
  */
 #ifndef CDRD_STORE_BLOCKS_SKIP_INDEX_H
 #define CDRD_STORE_BLOCKS_SKIP_INDEX_H
@@ -17,6 +18,7 @@
 #include "store/blocks/block.h"
 #include "store/scan.h"
 
+#define SKIP_INDEX_ROWS_MIN 64 /* fewer are read as fast as an index of them, which would take more room than they do */
 #define BLOCK_SKIP_COLUMNS_MAX 32
 #define BLOCK_SET_VALUES_MAX 255
 #define BLOCK_SET_BYTES_MAX 4096

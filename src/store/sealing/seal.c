@@ -116,6 +116,14 @@ int store_seal_all(struct store *store, struct error *err)
 
 /* --- choosing --- */
 
+/* As far as is known. */
+static uint32_t rows_at_most(const struct seal *seal, const struct day *day)
+{
+	const struct hot_partition *own = seal->runs_count ? NULL : hot_partition_find(&day->hot, &seal->partition);
+
+	return own ? own->order.count : UINT32_MAX;
+}
+
 int seal_begin_job(struct seal *seal, struct day *day, const struct partition *partition, struct error *err)
 {
 	seal->product = catalog_product_numbered(partition->product);
@@ -138,7 +146,7 @@ int seal_begin_job(struct seal *seal, struct day *day, const struct partition *p
 	buf_clear(&seal->values);
 	buf_clear(&seal->blocks);
 	seal->trim_rows = 0;
-	block_builder_begin(seal->builder, seal->product, partition->direction);
+	block_builder_begin(seal->builder, seal->product, partition->direction, rows_at_most(seal, day));
 	day->pins++;
 	return 0;
 }

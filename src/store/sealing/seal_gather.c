@@ -8,7 +8,7 @@
 #include "store/days/hot_rows.h"
 #include "store/sealing/seal_private.h"
 
-#define LOOK_EVERY 64
+#define LOOK_EVERY 16 /* rows */
 #define NODE_HEAD 8   /* bytes before a key in a page of LMDB */
 #define NODE_MAX 2048 /* about; longer rows have pages of their own */
 
