@@ -162,6 +162,8 @@ static int days_open(struct store **out, const struct store_options *options, st
 	read_boot_id(store->boot_id);
 	if (!store->options.seal_rows)
 		store->options.seal_rows = STORE_SEAL_ROWS;
+	if (!store->options.seal_part_rows)
+		store->options.seal_part_rows = STORE_SEAL_PART_ROWS;
 	if (!store->options.seal_age_us)
 		store->options.seal_age_us = STORE_SEAL_AGE_US;
 	store->options.data_dir = strdup(options->data_dir);

@@ -32,12 +32,15 @@ struct store_options {
 	struct shrinking *shrinking; /* the same; NULL: files are removed in one go */
 	int days_open_max;
 	uint32_t seal_rows;                  /* a partition with as many hot rows is sealed; 0: STORE_SEAL_ROWS */
+	uint32_t seal_part_rows;             /* of these, as many are stored at once; 0: STORE_SEAL_PART_ROWS */
 	int64_t seal_age_us;                 /* one whose hot rows are that old is, too; 0: STORE_SEAL_AGE_US */
 	const struct store_cluster *cluster; /* of the engine that keeps records in one (cluster.h), or NULL */
 };
 
 #define STORE_SEAL_ROWS 16384
 #define STORE_SEAL_ROWS_MAX 65536 /* of one seal */
+#define STORE_SEAL_PART_ROWS \
+	8192 /* to write them, and their commit, is one piece of work each, which the loop waits for */
 #define STORE_SEAL_AGE_US (INT64_C(600) * 1000000)
 
 /* In the data_dir of `meta`. A format that this build does not know is refused with a message. Blocks on disk; for
@@ -134,7 +137,8 @@ MUST_CHECK int store_commit_own(struct store *store, struct error *err);
  */
 MUST_CHECK int store_maintain(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err);
 
-/* Is there so much to seal that maintenance should have more than its usual share of the time? */
+/* Is there so much to seal that maintenance should have more than its usual share of the time? Counts what accounts with
+ * enough rows for a seal have, and whether more is hot than memory is for, but no rows that wait to be old enough. */
 bool store_is_behind(const struct store *store);
 
 /* Seals everything that is hot, whatever its age or number, when maintenance is called from now on until nothing is

@@ -474,6 +474,150 @@ START_TEST(a_slice_removes_no_more_than_some_of_the_rows_of_a_large_seal)
 }
 END_TEST
 
+/* For sealing, from now on: was something put into the day just now, or not for long? */
+static void set_rested(int32_t number, bool rested)
+{
+	struct day *day = store_day(f.store, number, false, &err);
+
+	ck_assert_ptr_nonnull(day);
+	day->put_us = rested ? 0 : INT64_MAX;
+}
+
+static uint64_t hot_rows_of(int32_t number)
+{
+	struct store_day_stats stats;
+
+	ASSERT_OK(fixture_count_day(f.store, number, &stats, &err));
+	return stats.hot_rows;
+}
+
+static void maintain(void)
+{
+	bool more = true, dirty;
+
+	while (more) {
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+}
+
+/* Seals what is due; no more rows between two commits than so many. Returns how many were sealed. */
+static uint64_t seal_due(uint32_t most)
+{
+	uint64_t begin = hot_rows_of(DAY), left = begin;
+	bool more = true, dirty;
+
+	while (more) {
+		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+		uint64_t now = hot_rows_of(DAY);
+		expect(left - now <= most, "%llu rows at once", (unsigned long long)(left - now));
+		left = now;
+	}
+	return begin - left;
+}
+
+static const struct hot_partition *hot_partition_of(uint32_t account)
+{
+	char name[9];
+
+	account_name(name, account);
+	struct partition partition = partition_of(&(struct account_key){ 0 }, sms()->number, CATALOG_OUTBOUND);
+	partition.account = account_key_of_id(name);
+	const struct hot_partition *own = hot_partition_find(&store_day(f.store, DAY, false, &err)->hot, &partition);
+	ck_assert_ptr_nonnull(own);
+	return own;
+}
+
+/* Those that came after the job had begun wait for their own time. */
+START_TEST(what_is_due_is_sealed_a_part_at_a_time_and_nothing_of_it_is_left)
+{
+	f.options.seal_rows = 100;
+	f.options.seal_part_rows = 30;
+	fixture_restart(&f);
+	for (uint32_t i = 0; i < 107; i++)
+		put_one(i * ACCOUNTS, clock_day_start_us(DAY) + i);
+	commit();
+	int64_t since_us = hot_partition_of(0)->since_us;
+	ck_assert_uint_eq(seal_due(30), 100);
+	expect(hot_partition_of(0)->since_us > since_us, "what is left is as old as what was sealed");
+	ck_assert_uint_eq(seal_due(30), 0);
+	f.store->options.seal_age_us = 1;
+	ck_assert_uint_eq(seal_due(30), 7);
+	assert_all_there("sealed");
+}
+END_TEST
+
+START_TEST(what_is_old_enough_is_sealed_a_part_at_a_time_and_nothing_of_it_is_left)
+{
+	f.options.seal_part_rows = 30;
+	f.options.seal_age_us = 1;
+	fixture_restart(&f);
+	for (uint32_t i = 0; i < 60 + (uint32_t)_i; i++)
+		put_one(i * ACCOUNTS, clock_day_start_us(DAY) + i);
+	commit();
+	ck_assert_uint_eq(seal_due(30), 60 + (uint64_t)_i);
+	assert_all_there("sealed");
+}
+END_TEST
+
+/* Between two parts, some of either are replaced, and others come before them. */
+START_TEST(what_changes_between_two_parts_is_there)
+{
+	bool more = true, dirty;
+
+	f.options.seal_rows = 100;
+	f.options.seal_part_rows = 30;
+	f.options.seal_age_us = 1;
+	fixture_restart(&f);
+	for (uint32_t i = 0; i < 100; i++)
+		put_one(i * ACCOUNTS, clock_day_start_us(DAY) + 1000 + i);
+	commit();
+	for (uint32_t step = 0; more; step++) {
+		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+		if (step < 20) {
+			put(sample_changed(&sampler, model.records[5 * step]->now, CATALOG_OUTBOUND,
+			                   model.records[5 * step]->now->time_us, 6));
+			put_one((1000 + step) * ACCOUNTS, clock_day_start_us(DAY) + step);
+		}
+		if (step % 3 == (uint32_t)_i)
+			commit();
+		assert_all_there("between parts");
+	}
+	commit();
+	seal_all();
+	assert_all_there("sealed");
+}
+END_TEST
+
+/* 640 may be hot, and 60 may be due. */
+START_TEST(only_rows_that_are_due_make_sealing_lag)
+{
+	bool more, dirty;
+
+	f.options.seal_rows = 20;
+	fixture_restart(&f);
+	put_many(0, ACCOUNTS * 14);
+	commit();
+	ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+	expect(!store_is_behind(f.store), "rows that are not due make sealing lag");
+	for (uint32_t i = 100; i < 120; i++)
+		for (uint32_t account = 0; account < 3; account++)
+			put_one(i * ACCOUNTS + account, clock_day_start_us(DAY) + i);
+	commit();
+	ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+	expect(store_is_behind(f.store), "three accounts with %u rows are due", hot_partition_of(0)->rows);
+	maintain();
+	expect(!store_is_behind(f.store), "all that was due is sealed");
+	put_many(ACCOUNTS * 200, ACCOUNTS * 203);
+	commit();
+	expect(store_is_behind(f.store), "%llu rows are more than memory is for", (unsigned long long)hot_rows_of(DAY));
+	set_rested(DAY, false);
+	maintain();
+	expect(!store_is_behind(f.store), "%llu rows are hot", (unsigned long long)hot_rows_of(DAY));
+}
+END_TEST
+
 START_TEST(rows_that_need_no_look_are_removed_at_once_where_all_are_dead)
 {
 	ck_assert_uint_eq(slices_that_trim(10000), 1);
@@ -487,9 +631,10 @@ START_TEST(dead_rows_are_not_seen_after_a_restart)
 	put_many(0, ACCOUNTS * ROWS_EACH);
 	commit();
 	begin_sealing(f.store);
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 1000 && entries_of(DAY_HOT_SEALED) <= 1; i++) {
 		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
-	ASSERT_OK(store_commit(f.store, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
 	expect(entries_of(DAY_HOT_SEALED) > 1, "nothing is sealed");
 	fixture_restart(&f);
 	assert_all_there("restarted");
@@ -612,33 +757,6 @@ START_TEST(a_purged_account_leaves_no_dead_rows)
 END_TEST
 
 /* --- memory --- */
-
-/* For sealing, from now on: was something put into the day just now, or not for long? */
-static void set_rested(int32_t number, bool rested)
-{
-	struct day *day = store_day(f.store, number, false, &err);
-
-	ck_assert_ptr_nonnull(day);
-	day->put_us = rested ? 0 : INT64_MAX;
-}
-
-static uint64_t hot_rows_of(int32_t number)
-{
-	struct store_day_stats stats;
-
-	ASSERT_OK(fixture_count_day(f.store, number, &stats, &err));
-	return stats.hot_rows;
-}
-
-static void maintain(void)
-{
-	bool more = true, dirty;
-
-	while (more) {
-		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
-		ASSERT_OK(store_commit(f.store, &err));
-	}
-}
 
 /* 320 may be hot. */
 START_TEST(of_more_rows_than_may_be_hot_those_of_days_at_rest_are_sealed_whole)
@@ -1025,6 +1143,10 @@ Suite *suite_hot_rows(void)
 	tcase_add_test(stored, sealed_rows_are_trimmed_as_others_are_sealed);
 	tcase_add_test(stored, a_slice_removes_no_more_than_some_of_the_rows_of_a_large_seal);
 	tcase_add_test(stored, rows_that_need_no_look_are_removed_at_once_where_all_are_dead);
+	tcase_add_test(stored, what_is_due_is_sealed_a_part_at_a_time_and_nothing_of_it_is_left);
+	tcase_add_loop_test(stored, what_is_old_enough_is_sealed_a_part_at_a_time_and_nothing_of_it_is_left, 0, 2);
+	tcase_add_loop_test(stored, what_changes_between_two_parts_is_there, 0, 3);
+	tcase_add_test(stored, only_rows_that_are_due_make_sealing_lag);
 	tcase_add_test(stored, dead_rows_are_not_seen_after_a_restart);
 	tcase_add_test(stored, a_number_is_erased_from_dead_rows_too);
 	tcase_add_test(stored, a_purged_account_leaves_no_dead_rows);

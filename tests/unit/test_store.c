@@ -302,6 +302,21 @@ START_TEST(many_small_seals_are_merged)
 }
 END_TEST
 
+/* Their blocks are as full as they would be in one run. */
+START_TEST(runs_of_full_parts_are_not_merged)
+{
+	f.store->options.seal_rows = 100;
+	f.store->options.seal_part_rows = 20;
+	put_many("acct0001", DAY, 200);
+	commit();
+	seal_all();
+	ck_assert_uint_eq(stats_of(DAY).blocks, 10);
+	ck_assert_uint_eq(f.store->sealing.seals, 10);
+	ck_assert_uint_eq(f.store->sealing.merges, 0);
+	check_all("acct0001", true);
+}
+END_TEST
+
 START_TEST(dead_rows_go_when_there_are_many)
 {
 	put_many("acct0001", DAY, 500);
@@ -1285,6 +1300,7 @@ Suite *suite_store(void)
 	tcase_add_test(tests, slices_end_between_blocks_that_filters_pass_over);
 	tcase_add_test(tests, rows_that_columns_choose_are_given_as_lines);
 	tcase_add_test(tests, many_small_seals_are_merged);
+	tcase_add_test(tests, runs_of_full_parts_are_not_merged);
 	tcase_add_test(tests, dead_rows_go_when_there_are_many);
 	tcase_add_test(tests, lines_show_bodies_of_sealed_and_hot_rows);
 	tcase_add_test(tests, lines_of_blocks_from_before_a_column_was_added_have_it);

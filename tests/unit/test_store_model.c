@@ -958,6 +958,7 @@ static void begin(struct run *run, const struct test_engine *engine, uint64_t se
 		.day_map_bytes = run->tight ? MAP_BYTES_TIGHT : MAP_BYTES,
 		.days_open_max = (int)pick_between(run->pick, 1, 4),
 		.seal_rows = rows,
+		.seal_part_rows = pick_percent(run->pick, 50) ? pick_between(run->pick, 5, 60) : 0,
 		.seal_age_us = pick_percent(run->pick, 50) ? 1 : INT64_C(1) << 50,
 	};
 	if (engine->begin)

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define ROWS_MAX (UINT32_C(1) << 18) /* of a run that others are joined to: some milliseconds' work */
+#define ROWS_MAX (UINT32_C(1) << 17) /* of a run that others are joined to: some milliseconds' work */
 
 /* Where runs are stored. */
 struct place {

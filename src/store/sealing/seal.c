@@ -16,8 +16,7 @@
 #include "store/putting/moves.h"
 #include "store/sealing/repack.h"
 
-#define BEHIND_SEALS 3  /* hot rows of as many full seals are more than there should be */
-#define STORE_US 20000  /* what storing a full job may take */
+#define STORE_US 10000  /* what storing a full part may take */
 #define SMALL_ROWS 1024 /* a job that takes no time to speak of */
 
 struct seal *seal_of(struct store *store, struct error *err)
@@ -117,14 +116,30 @@ int store_seal_all(struct store *store, struct error *err)
 /* --- choosing --- */
 
 /* As far as is known. */
-static uint32_t rows_at_most(const struct seal *seal, const struct day *day)
+static uint32_t rows_at_most(const struct seal *seal)
 {
-	const struct hot_partition *own = seal->runs_count ? NULL : hot_partition_find(&day->hot, &seal->partition);
+	const struct hot_partition *own =
+		seal->runs_count ? NULL : hot_partition_find(&seal->day->hot, &seal->partition);
 
 	return own ? own->order.count : UINT32_MAX;
 }
 
-int seal_begin_job(struct seal *seal, struct day *day, const struct partition *partition, struct error *err)
+void seal_begin_part(const struct store *store, struct seal *seal)
+{
+	seal->part_begun_us = clock_monotonic_us();
+	seal->rows_max = seal_part_rows(store) < seal->rows_left ? seal_part_rows(store) : seal->rows_left;
+	buf_clear(&seal->positions);
+	buf_clear(&seal->ids);
+	buf_clear(&seal->gone);
+	buf_clear(&seal->values);
+	buf_clear(&seal->blocks);
+	seal->trim_rows = 0;
+	block_builder_begin(seal->builder, seal->product, seal->partition.direction, rows_at_most(seal));
+	seal_set_state(seal, SEAL_GATHER);
+}
+
+int seal_begin_job(const struct store *store, struct seal *seal, struct day *day, const struct partition *partition,
+                   struct error *err)
 {
 	seal->product = catalog_product_numbered(partition->product);
 	if (!seal->product)
@@ -133,20 +148,13 @@ int seal_begin_job(struct seal *seal, struct day *day, const struct partition *p
 	seal->partition = *partition;
 	if (take_touched(seal, day, err) != 0)
 		return -1;
-	seal_set_state(seal, SEAL_GATHER);
 	seal->misread = false;
 	seal->begun_us = clock_monotonic_us();
 	seal->day = day;
 	seal->change = NULL;
 	seal->changes = 0;
 	seal->after = (struct position){ INT64_MIN / 2, 0, partition->direction };
-	buf_clear(&seal->positions);
-	buf_clear(&seal->ids);
-	buf_clear(&seal->gone);
-	buf_clear(&seal->values);
-	buf_clear(&seal->blocks);
-	seal->trim_rows = 0;
-	block_builder_begin(seal->builder, seal->product, partition->direction, rows_at_most(seal, day));
+	seal_begin_part(store, seal);
 	day->pins++;
 	return 0;
 }
@@ -168,7 +176,7 @@ int seal_begin_change(struct store *store, struct day *day, const struct partiti
 	result = env_read_end(&day->env, txn, result, err);
 	if (result != 0 || seal->entries.count == 0)
 		return result;
-	if (seal_begin_job(seal, day, partition, err) != 0)
+	if (seal_begin_job(store, seal, day, partition, err) != 0)
 		return -1;
 	seal->change = fn;
 	seal->change_arg = arg;
@@ -244,8 +252,8 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 	if (due) {
 		seal->runs_count = 0;
 		seal->snapshot = store->snapshot;
-		seal->rows_max = seal_job_rows(store);
-		return seal_begin_job(seal, day, &due->partition, err) == 0 ? 1 : -1;
+		seal->rows_left = seal_job_rows(store);
+		return seal_begin_job(store, seal, day, &due->partition, err) == 0 ? 1 : -1;
 	}
 	/* What is to be merged or packed is to be seen in its blocks, which the commit makes visible. */
 	if (again || day->blocks_changed) {
@@ -256,7 +264,7 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 	if (seal_find_runs(store, seal, day, &search, err) != 0)
 		return -1;
 	if (search == SEAL_SEARCH_FOUND)
-		return seal_begin_job(seal, day, &seal->partition, err) == 0 ? 1 : -1;
+		return seal_begin_job(store, seal, day, &seal->partition, err) == 0 ? 1 : -1;
 	if (search == SEAL_SEARCH_MORE) {
 		seal->passed_over = seal->looks_on = true;
 		return 0;
@@ -336,15 +344,6 @@ static int choose(struct store *store, struct seal *seal, bool *more, struct err
 	return 0;
 }
 
-bool store_is_behind(const struct store *store)
-{
-	uint64_t rows = 0;
-
-	for (size_t i = 0; i < store->days_count; i++)
-		rows += store->days[i]->hot.rows;
-	return rows > BEHIND_SEALS * (uint64_t)store->options.seal_rows;
-}
-
 /* Gathers, stores what is there, trims. *stored: what it has put is to be committed. */
 static int work_on(struct store *store, struct seal *seal, int64_t deadline_us, bool *stored, struct error *err)
 {
@@ -355,7 +354,7 @@ static int work_on(struct store *store, struct seal *seal, int64_t deadline_us, 
 	if (seal->state == SEAL_TRIM) {
 		int result = seal_trim(store, seal, deadline_us, err);
 
-		*stored = seal->state == SEAL_IDLE;
+		*stored = seal->state != SEAL_TRIM;
 		return result;
 	}
 	if (gathers && seal_gather(store, seal, deadline_us, err) != 0)

@@ -5,11 +5,14 @@
  * One job at a time, of one partition of a day:
  *
  *	gather   in read transactions of a slice each: the rows that were there when the job began become blocks in memory,
- *	         from `hot`, or from runs of blocks that are to be merged (many small ones, or many deleted rows)
+ *	         from the hot rows, or from runs of blocks that are to be merged (many small ones, or many deleted rows)
  *	store    in the day's write transaction, in one go: blocks, their run of ids; the rows or runs they came from are removed.
  *	         In memory, the ids of hot rows stay until the commit, as others see the rows until then
  *	trim     rows of the log that are dead by now are removed, as many at a time as a slice allows. What is left when
  *	         that is cut short goes with a later job
+ *
+ * Of hot rows, up to `seal_rows` in a job, a part (STORE_SEAL_PART_ROWS) goes through all of these, and then the next one: the loop waits
+ * for what is stored at once, and for its commit.
  *
  * The write transaction is committed with the next group commit. What a put replaces between the two is noted
  * (seal_touch) and is deleted in the new blocks from the start. A crash or an abort leaves all of it or none.

@@ -13,6 +13,7 @@
 #include "store/sealing/seal_private.h"
 
 #define HOT_SEALS_MAX 32 /* rows of as many full seals may be hot, however few each partition has: they take memory */
+#define BEHIND_SEALS 3   /* rows of as many wait where they are due */
 #define SHED_SHARE 8     /* when there are more, one in so many is sealed */
 #define LARGE_SHARE 4    /* of a day, those partitions that together have one in so many */
 #define LOOK_MAX 8192    /* slots of a day's table of partitions, at once */
@@ -62,6 +63,17 @@ void seal_look_at_memory(struct store *store)
 
 	store->sheds = rows > (store->sheds ? max - max / SHED_SHARE : max);
 	store->sheds_rested = rests && rows <= 2 * max;
+}
+
+bool store_is_behind(const struct store *store)
+{
+	uint64_t seal_rows = store->options.seal_rows, hot = 0, full = 0;
+
+	for (size_t i = 0; i < store->days_count; i++) {
+		hot += store->days[i]->hot.rows;
+		full += store->days[i]->hot.rows_full;
+	}
+	return full > BEHIND_SEALS * seal_rows || hot > HOT_SEALS_MAX * seal_rows;
 }
 
 /* A day that nothing is put into is sealed whole, as its tables take their memory until its last row is, and its
@@ -188,6 +200,8 @@ static bool look_at(const struct store *store, const struct seal *seal, struct d
 		note_wait(store, round, own->wait_us);
 		return true;
 	}
+	if (own->rows >= store->options.seal_rows)
+		round->rows_full += own->rows;
 	/* Of more rows than a job takes, the rest is left for the next round. */
 	if (own->sealed_in == day->seals + 1 || own->rows >= seal_job_rows(store))
 		round->look_again = true;
@@ -216,13 +230,16 @@ static bool gather_due(const struct store *store, const struct seal *seal, struc
 		hot->grown = false;
 		round->oldest_us = now_us;
 		round->look_again = false;
+		round->rows_full = 0;
 	}
 	for (size_t i = 0; i < LOOK_MAX && round->looked < hot->partitions_cap && due_count(hot) < DUE_MAX; i++) {
 		round->looked++;
 		if (!look_at(store, seal, day, &hot->partitions[round->at++ & (hot->partitions_cap - 1)], now_us))
 			break;
 	}
-	if (round->looked < hot->partitions_cap && due_count(hot) < DUE_MAX && !hot->due.failed)
+	if (round->looked >= hot->partitions_cap)
+		hot->rows_full = round->rows_full;
+	else if (due_count(hot) < DUE_MAX && !hot->due.failed)
 		return false;
 	if (due_count(hot) > 1)
 		qsort(hot->due.data, due_count(hot), sizeof(struct partition), compare);
@@ -255,6 +272,7 @@ const struct hot_partition *seal_due_partition(const struct store *store, const 
 	/* While a large day's blocks are searched for runs to merge, a round of its table for each part would take longer. */
 	if (hot->rows == 0) {
 		hot->oldest_us = 0;
+		hot->rows_full = 0;
 		forget_round(hot);
 		return NULL;
 	}

@@ -49,27 +49,28 @@ static int compare(const void *a, const void *b)
 	return (left_rows > right_rows) - (left_rows < right_rows);
 }
 
-/* Chooses among the runs of one partition; true if there is something to merge. */
-static bool choose(struct seal *seal, struct run_stat *stats, size_t count, uint32_t seal_rows_max)
+/* Chooses among the runs of one partition; true if there is something to merge. A run that a full part of a seal has made
+ * is not small, even if some of its rows were replaced. */
+static bool choose(const struct store *store, struct seal *seal, struct run_stat *stats, size_t count)
 {
+	const uint32_t few = seal_part_rows(store) / 2, rows_max = seal_job_rows(store);
 	size_t to_rebuild = 0, small = 0;
 	uint64_t rows = 0, bytes = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		to_rebuild += needs_rebuild(&stats[i]);
-		small += living(&stats[i]) < seal_rows_max / 2;
+		small += living(&stats[i]) < few;
 	}
 	if (to_rebuild == 0 && small < SMALL_RUNS_MIN)
 		return false;
 	qsort(stats, count, sizeof(*stats), compare);
 	seal->runs_count = 0;
 	for (size_t i = 0; i < count && seal->runs_count < SEAL_RUNS_MAX; i++) {
-		bool wanted =
-			needs_rebuild(&stats[i]) || (small >= SMALL_RUNS_MIN && living(&stats[i]) < seal_rows_max / 2);
+		bool wanted = needs_rebuild(&stats[i]) || (small >= SMALL_RUNS_MIN && living(&stats[i]) < few);
 
 		rows += living(&stats[i]);
 		bytes += stats[i].bytes;
-		if (!wanted || (seal->runs_count && (rows > seal_rows_max || bytes > SEAL_BYTES_MAX)))
+		if (!wanted || (seal->runs_count && (rows > rows_max || bytes > SEAL_BYTES_MAX)))
 			break;
 		seal->runs[seal->runs_count++] = stats[i].run;
 	}
@@ -157,8 +158,8 @@ static int search(struct store *store, struct seal *seal, struct day *day, MDB_t
 			return error_set(err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read", day->env.path);
 		if (current.product && (rc || !partition_equal(&partition, &current))) {
 			day->merge_at = seal->partition = current;
-			if (choose(seal, (struct run_stat *)(void *)stats->data, stats->len / sizeof(struct run_stat),
-			           seal_job_rows(store))) {
+			if (choose(store, seal, (struct run_stat *)(void *)stats->data,
+			           stats->len / sizeof(struct run_stat))) {
 				*result = SEAL_SEARCH_FOUND;
 				return seal_take_runs(seal, day, txn, err);
 			}

@@ -36,11 +36,13 @@ struct seal {
 	bool misread;      /* the job's end: a block did not read back as it was written */
 	int32_t marks_day; /* whose marks are kept in memory (hot.h) */
 	int64_t begun_us;  /* monotonic */
+	int64_t part_begun_us;
 	struct day *day;
 	const struct catalog_product *product;
 	struct partition partition;
-	uint64_t snapshot; /* rows up to this seq, in the version of this seq or before */
-	uint32_t rows_max;
+	uint64_t snapshot;    /* rows up to this seq, in the version of this seq or before */
+	uint32_t rows_max;    /* of the part that is under way */
+	uint32_t rows_left;   /* hot rows that the job may take, from this part on */
 	uint32_t rows_enough; /* a partition of so many is due, even if it has no full seal and is not old */
 	bool whole;           /* no such row is left */
 
@@ -71,7 +73,7 @@ static inline void seal_set_state(struct seal *seal, enum seal_state state)
 		[SEAL_IDLE] = 1U << SEAL_GATHER,
 		[SEAL_GATHER] = 1U << SEAL_STORE | 1U << SEAL_IDLE,
 		[SEAL_STORE] = 1U << SEAL_TRIM | 1U << SEAL_IDLE,
-		[SEAL_TRIM] = 1U << SEAL_IDLE,
+		[SEAL_TRIM] = 1U << SEAL_GATHER | 1U << SEAL_IDLE,
 	};
 
 	INVARIANT_STEP(allowed, seal->state, state);
@@ -84,9 +86,24 @@ static inline uint32_t seal_job_rows(const struct store *store)
 	return store->options.seal_rows < STORE_SEAL_ROWS_MAX ? store->options.seal_rows : STORE_SEAL_ROWS_MAX;
 }
 
+/* Of these, hot ones that are gathered before they are stored. */
+static inline uint32_t seal_part_rows(const struct store *store)
+{
+	uint32_t rows = store->options.seal_part_rows;
+
+	return rows < seal_job_rows(store) ? rows : seal_job_rows(store);
+}
+
+/* Those gathered in this part. */
 static inline uint32_t seal_rows(const struct seal *seal)
 {
 	return (uint32_t)(seal->positions.len / sizeof(struct position));
+}
+
+/* Is the job to have another part, now that this one is stored? */
+static inline bool seal_has_more(const struct seal *seal)
+{
+	return !seal->runs_count && !seal->whole && seal->rows_left > 0;
 }
 
 /* Stands for the number of a change that is given when the result is stored: the first, the second... */
@@ -102,12 +119,16 @@ MUST_CHECK int seal_gather(struct store *store, struct seal *seal, int64_t deadl
 /* seal_store.c: writes the result into the day's transaction; the state becomes SEAL_TRIM. */
 MUST_CHECK int seal_store(struct store *store, struct seal *seal, struct error *err);
 
-/* seal_store.c: removes dead rows until `deadline_us`; the state becomes SEAL_IDLE when as many have been looked at as the
- * job owes. */
+/* seal_store.c: removes dead rows until `deadline_us`; when as many have been looked at as the part owes, the job's next
+ * part begins, or the state becomes SEAL_IDLE. */
 MUST_CHECK int seal_trim(struct store *store, struct seal *seal, int64_t deadline_us, struct error *err);
 
 /* seal.c: begins with seal->runs, or with hot rows; the state becomes SEAL_GATHER. */
-MUST_CHECK int seal_begin_job(struct seal *seal, struct day *day, const struct partition *partition, struct error *err);
+MUST_CHECK int seal_begin_job(const struct store *store, struct seal *seal, struct day *day,
+                              const struct partition *partition, struct error *err);
+
+/* seal.c: begins with the next of the job's hot rows; the state becomes SEAL_GATHER. */
+void seal_begin_part(const struct store *store, struct seal *seal);
 
 /* seal_merge.c: fills seal->entries with the blocks of seal->runs. */
 MUST_CHECK int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct error *err);

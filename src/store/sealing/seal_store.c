@@ -172,13 +172,14 @@ static int note_gone(const struct work *work)
 }
 
 /* None while all rows of the day are being sealed: the log is dropped whole then, which takes no time. */
-static uint32_t rows_to_trim(const struct seal *seal, uint32_t rows)
+static uint32_t rows_to_trim(const struct work *work)
 {
-	const struct day *day = seal->day;
+	const struct seal *seal = work->seal;
+	const struct day *day = work->day;
 
 	if (day->hot.rows == 0)
-		return TRIM_TIMES * rows + TRIM_MORE;
-	return seal->all || day->sheds ? 0 : TRIM_TIMES * rows;
+		return TRIM_TIMES * (seal_job_rows(work->store) - seal->rows_left) + TRIM_MORE;
+	return seal->all || day->sheds ? 0 : TRIM_TIMES * seal_rows(seal);
 }
 
 /* Takes out the hot rows that are in blocks now, but not those that newer versions stand over. Their ids and positions
@@ -207,7 +208,7 @@ static int remove_hot(const struct work *work)
 	if (marked < 0 || hot_dead_add(day, dead, work->err) != 0)
 		return -1;
 	hot_rows_gone(&day->hot, &seal->partition, removed, 0);
-	seal->trim_rows = rows_to_trim(seal, rows);
+	seal->trim_rows = rows_to_trim(work);
 	return note_gone(work);
 }
 
@@ -290,14 +291,15 @@ static int store_all(const struct work *work)
 		return -1;
 	if (seal->runs_count)
 		return remove_runs(work);
+	seal->rows_left -= seal_rows(seal);
 	if (remove_hot(work) != 0)
 		return -1;
 	struct hot *hot = &work->day->hot;
 	struct hot_partition *own = hot_partition_find(hot, &seal->partition);
-	if (own) {
-		own->since_us = clock_monotonic_us(); /* what is left came after the job had begun */
+	if (own && !seal_has_more(seal))
+		own->since_us = seal->begun_us; /* what is left came after the job had begun */
+	if (own)
 		own->sealed_in = work->day->seals + 1;
-	}
 	if (hot->rows == 0)
 		work->day->hot_since_us = 0;
 	return 0;
@@ -314,7 +316,7 @@ static void count(struct store_seal_stats *stats, const struct seal *seal)
 	stats->blocks += blocks_count;
 	for (size_t i = 0; i < blocks_count; i++)
 		stats->bytes += blocks[i].entry.value_bytes;
-	histogram_add(&stats->job, clock_monotonic_us() - seal->begun_us);
+	histogram_add(&stats->job, clock_monotonic_us() - seal->part_begun_us);
 }
 
 int seal_store(struct store *store, struct seal *seal, struct error *err)
@@ -352,7 +354,11 @@ int seal_trim(struct store *store, struct seal *seal, int64_t deadline_us, struc
 		if (clock_monotonic_us() >= deadline_us)
 			break;
 	}
-	if (seal->trim_rows == 0)
+	if (seal->trim_rows > 0)
+		return 0;
+	if (seal_has_more(seal))
+		seal_begin_part(store, seal);
+	else
 		seal_forget(store);
 	return 0;
 }
