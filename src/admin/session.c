@@ -208,7 +208,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < READS_A_TURN && input_wanted(session) && fill(session); i++)
 		take_input(session);
 	if (session->gone)
-		take_input(session); /* complete pieces of a truncated body are kept */
+		take_input(session); /* complete pieces of a truncated body are kept, unless it is held */
 	settle(session);
 }
 

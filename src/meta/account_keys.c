@@ -11,6 +11,7 @@
 
 #include "meta/account_row.h"
 #include "meta/accounts.h"
+#include "meta/meta.h"
 
 #define LAST_NUMBER "account_number"
 
@@ -19,12 +20,12 @@ static struct str key_str(const struct account_key *key)
 	return (struct str){ key->bytes, sizeof(key->bytes) };
 }
 
-/* Takes the next `count` numbers in the change's transaction. */
-static int take_numbers(struct change *change, size_t count, uint64_t *first, struct error *err)
+/* The number that was given last, as the change's transaction has it; 0. */
+static int read_last(struct change *change, uint64_t *last, struct error *err)
 {
-	struct str name = STR_LITERAL(LAST_NUMBER), value;
+	struct str value;
 	char text[24] = "";
-	int found = change_get(change, META_DB_VALUES, name, &value, err);
+	int found = change_get(change, META_DB_VALUES, STR_LITERAL(LAST_NUMBER), &value, err);
 
 	if (found < 0)
 		return -1;
@@ -32,13 +33,34 @@ static int take_numbers(struct change *change, size_t count, uint64_t *first, st
 		return error_set(err, ERROR_CORRUPT, LAST_NUMBER ": %zu digits are no number", value.len);
 	if (found > 0)
 		memcpy(text, value.p, value.len);
-	*first = strtoull(text, NULL, 10) + 1;
-	uint64_t last = *first + count - 1;
+	*last = strtoull(text, NULL, 10);
+	return 0;
+}
+
+static int write_last(struct change *change, uint64_t last, struct error *err)
+{
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%" PRIu64, last);
+
 	if (last > ACCOUNT_KEY_NUMBER_MAX)
 		return error_set(err, ERROR_CORRUPT, LAST_NUMBER ": %" PRIu64 ", at most %" PRIu64 " possible", last,
 		                 ACCOUNT_KEY_NUMBER_MAX);
-	int len = snprintf(text, sizeof(text), "%" PRIu64, last);
-	return change_put(change, META_DB_VALUES, name, (struct str){ text, (size_t)len }, err);
+	return change_put(change, META_DB_VALUES, STR_LITERAL(LAST_NUMBER), (struct str){ text, (size_t)len }, err);
+}
+
+/* Takes the next `count` numbers in the change's transaction. */
+static int take_numbers(struct change *change, size_t count, uint64_t *first, struct error *err)
+{
+	uint64_t last;
+
+	if (meta_account_numbers_are_held(change->meta))
+		return error_set(
+			err, ERROR_UNAVAILABLE,
+			"No account can be added yet: ClickHouse has not said of which accounts it has records");
+	if (read_last(change, &last, err) != 0)
+		return -1;
+	*first = last + 1;
+	return write_last(change, last + count, err);
 }
 
 int account_keys_reserve(struct meta *meta, size_t count, uint64_t *first, struct error *err)
@@ -58,9 +80,22 @@ int accounts_last_number(struct meta *meta, uint64_t *last, struct error *err)
 	return meta_get_number(meta, LAST_NUMBER, last, err);
 }
 
+static int skip_numbers(struct change *change, uint64_t last, struct error *err)
+{
+	uint64_t given;
+
+	if (read_last(change, &given, err) != 0)
+		return -1;
+	return last > given ? write_last(change, last, err) : 0;
+}
+
 int accounts_skip_numbers(struct meta *meta, uint64_t last, struct error *err)
 {
-	return meta_set_number(meta, LAST_NUMBER, last, err);
+	struct change change;
+
+	if (change_begin(&change, meta, err) != 0)
+		return -1;
+	return change_end(&change, skip_numbers(&change, last, err), err);
 }
 
 int account_key_put(struct change *change, const struct account_key *key, const char *id, struct error *err)

@@ -32,6 +32,7 @@ struct meta {
 	struct shared *shared;   /* the catalog is in PostgreSQL, and the environment a copy; or NULL */
 	const struct meta_shared_ops *ops;
 	uint64_t accounts_number;
+	bool account_numbers_are_held;
 };
 
 /* --- opening --- */
@@ -386,6 +387,16 @@ void meta_note_accounts(struct meta *meta)
 uint64_t meta_accounts_number(const struct meta *meta)
 {
 	return meta->accounts_number;
+}
+
+void meta_hold_account_numbers(struct meta *meta, bool held)
+{
+	meta->account_numbers_are_held = held;
+}
+
+bool meta_account_numbers_are_held(const struct meta *meta)
+{
+	return meta->account_numbers_are_held;
 }
 
 int meta_follow(struct meta *meta, const struct meta_following *following, struct error *err)

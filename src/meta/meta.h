@@ -154,6 +154,11 @@ uint64_t meta_shared_number(const struct meta *meta);
 /* The number of the last transaction of this process in which an account changed; 0: none did, or the catalog is here. */
 uint64_t meta_accounts_number(const struct meta *meta);
 
+/* While they are held, as nobody knows yet which were given after the backup that this catalog was restored from, an account whose
+ * key needs a number cannot be added: ERROR_UNAVAILABLE. */
+void meta_hold_account_numbers(struct meta *meta, bool held);
+bool meta_account_numbers_are_held(const struct meta *meta);
+
 /* From now on, what other front ends commit to a catalog in PostgreSQL is taken in from the loop, soon after. */
 MUST_CHECK int meta_follow(struct meta *meta, const struct meta_following *following, struct error *err);
 

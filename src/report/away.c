@@ -3,8 +3,7 @@
  * away.c: a job whose file a worker makes: the order, and what comes of it. See away.h and order.h.
  *
  * The file's bytes are written here as they come, so that it is on this disk when the worker has made it. Whoever says nothing
- * for SILENCE_US is taken for lost, and who gets on with nothing for report_stall_max is given up: as long as with a job here, as a
- * filter that finds nothing for months looks like that.
+ * for SILENCE_US is taken for lost, and who gets on with nothing for report_stall_max is given up, as a job here would be.
  */
 #include "report/away.h"
 
@@ -173,13 +172,15 @@ static void succeed(struct report_away *away)
 	report_job_succeed(away->reports, away->job, made->state, &result);
 }
 
-/* The job begins again, here or at a worker that has not lost it. */
+/* The job begins again, here or at a worker that has not lost it; here alone where that one did not get on with it, as a job with
+ * which nobody gets on would go from one to the next. */
 static void lose(struct report_away *away)
 {
 	log_warn("report", "%s: begins again, as the front end at %s does not make it: %s", away->job->id,
 	         away->worker->url, away->why);
 	report_worker_set_aside(away->worker);
 	away->job->lost_by |= report_worker_bit(away->worker);
+	away->job->stays_here |= away->stalled_us >= away->reports->config->report_stall_max;
 	report_job_put_back(away->reports, away->job);
 }
 

@@ -231,5 +231,6 @@ void report_workers_free(struct reports *reports)
 	while (!TAILQ_EMPTY(&reports->workers))
 		forget(reports, TAILQ_FIRST(&reports->workers));
 	forward_asker_free(reports->asker);
+	reports->asker = NULL; /* no worker is noted while this runs the loop */
 	resolver_free(reports->resolver);
 }

@@ -127,3 +127,19 @@ def test_daemon_that_is_killed_loses_nothing(daemon):
     counts = daemon.post_cdrs(records)
     assert counts["accepted"] == 1500 and counts["duplicates"] == 1500, counts
     assert sorted(stored(daemon, account)) == sorted(record["message_id"] for record in records)
+
+
+def test_account_is_added_once_clickhouse_has_said_of_whom_it_has_records(daemon, cluster):
+    add = "account", "add", "held-until-known", "--secret", "a-secret-of-it"
+    daemon.kill9()
+    for server in cluster.servers.values():
+        server.stop()
+    try:
+        daemon.start()
+        with pytest.raises(harness.CtlError, match="ClickHouse has not said of which accounts it has records"):
+            daemon.ctl(*add)
+    finally:
+        for server in cluster.servers.values():
+            server.resume()
+    harness.wait_for(lambda: readiness(daemon).status == 200, 60)
+    daemon.ctl(*add)

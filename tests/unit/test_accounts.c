@@ -168,6 +168,35 @@ START_TEST(a_key_is_never_given_again)
 }
 END_TEST
 
+/* As where a cluster says late that it has records of others. */
+START_TEST(numbers_that_are_skipped_are_never_fewer_than_given)
+{
+	const struct account_key wanted = account_key_of_number(101);
+	struct account_key key;
+	uint64_t last;
+
+	ASSERT_OK(add("long-name-1", NULL));
+	ASSERT_OK(add("long-name-2", NULL));
+	ASSERT_OK(accounts_skip_numbers(f.meta, 1, &err));
+	ASSERT_OK(accounts_last_number(f.meta, &last, &err));
+	ck_assert_uint_eq(last, 2);
+	ASSERT_OK(accounts_skip_numbers(f.meta, 100, &err));
+	ASSERT_OK(add("long-name-3", NULL));
+	ck_assert_int_eq(accounts_look_up(f.meta, STR_LITERAL("long-name-3"), &key, &err), 1);
+	ck_assert(account_key_equal(&key, &wanted));
+}
+END_TEST
+
+START_TEST(while_numbers_are_held_only_accounts_without_one_are_added)
+{
+	meta_hold_account_numbers(f.meta, true);
+	ASSERT_FAILS(add("long-name-1", NULL), ERROR_UNAVAILABLE);
+	ASSERT_OK(add("abcd1234", NULL));
+	meta_hold_account_numbers(f.meta, false);
+	ASSERT_OK(add("long-name-1", NULL));
+}
+END_TEST
+
 START_TEST(subaccounts_with_ids_of_any_length_belong_to_their_parent)
 {
 	ASSERT_OK(add("north", NULL));
@@ -678,6 +707,8 @@ Suite *suite_accounts(void)
 	tcase_add_test(tcase, bad_ids_names_and_secrets_are_refused);
 	tcase_add_test(tcase, ids_have_1_to_64_characters_and_a_key_each);
 	tcase_add_test(tcase, a_key_is_never_given_again);
+	tcase_add_test(tcase, numbers_that_are_skipped_are_never_fewer_than_given);
+	tcase_add_test(tcase, while_numbers_are_held_only_accounts_without_one_are_added);
 	tcase_add_test(tcase, subaccounts_with_ids_of_any_length_belong_to_their_parent);
 	tcase_add_test(tcase, parent_must_be_a_primary_account);
 	tcase_add_test(tcase, account_reads_itself_and_its_subaccounts);

@@ -115,6 +115,13 @@ static int skip_keys(struct cluster *cluster, uint64_t number, struct error *err
 	return accounts_skip_numbers(cluster->store->meta, number, err);
 }
 
+/* Until it is known which these are. */
+static void hold_keys(const struct cluster *cluster, bool held)
+{
+	if (!cluster->numbers.source && !cluster->is_target)
+		meta_hold_account_numbers(cluster->store->meta, held);
+}
+
 /* The answer is the greatest version of any table, and the greatest number of an account that was never given here; 0. Rows
  * that this data directory knows nothing of have been numbered by another one, whose accounts may have the same keys. One that
  * was restored from a backup goes on after them. */
@@ -277,6 +284,7 @@ static void on_checked(void *arg, struct buf *answer, const struct error *failur
 		return;
 	}
 	cluster->is_ready = true;
+	hold_keys(cluster, false);
 	log_info("cluster", "records are %s ClickHouse, database %s, %zu shards",
 	         cluster->is_target ? "moved to" : "in", cluster->database, clickhouse_shards(cluster->clickhouse));
 }
@@ -325,6 +333,7 @@ void cluster_free(struct cluster *cluster)
 
 	if (!cluster)
 		return;
+	hold_keys(cluster, false);
 	cluster_free_lent(cluster);
 	cluster_numbers_end(cluster, false);
 	cluster_drop(cluster, NULL);
@@ -450,6 +459,7 @@ static int open_store(struct store **out, const struct store_options *options, s
 	if (check_days(*out, err) == 0)
 		(*out)->cluster = cluster_new(*out, options->cluster, err);
 	if ((*out)->cluster) {
+		hold_keys((*out)->cluster, true);
 		cluster_check((*out)->cluster);
 		return 0;
 	}
