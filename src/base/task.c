@@ -18,6 +18,7 @@
 
 #define PASSED_OVER_MAX 3  /* turns in which a priority may get nothing */
 #define STEP_LEAST_US 1000 /* of a turn that has taken its time already */
+#define LATELY_US 10000    /* after a request that had its step at once, more are likely to come */
 
 TAILQ_HEAD(task_queue, task);
 
@@ -47,6 +48,7 @@ struct tasks {
 	size_t ready_count;
 	int passed_over[TASK_PRIORITIES]; /* turns in a row */
 	bool gave_way;                    /* to sockets, in the last turn */
+	int64_t tried_us;                 /* when a request had its last step at once */
 	void (*before_long_work)(void *arg);
 	void *before_long_work_arg;
 };
@@ -95,6 +97,22 @@ static void run_step(struct task *task, int64_t slice_us, int64_t most_us)
 	if (slice_us < STEP_LEAST_US)
 		slice_us = STEP_LEAST_US;
 	task->step(task->arg, clock_monotonic_us() + (slice_us < most_us ? slice_us : most_us));
+}
+
+/* Requests that have their steps at once (task_try_now) are never seen to wait, but they do wait for the step that is under
+ * way when they come. */
+static bool is_beside_requests(const struct task *task)
+{
+	return task->priority == TASK_MAINTENANCE && !task->urgent &&
+	       clock_monotonic_us() - task->tasks->tried_us < LATELY_US;
+}
+
+/* A step of maintenance beside such requests: as long as the turn has been, so that each of both gets a half. */
+static void run_step_beside_requests(struct task *task)
+{
+	int64_t turn_us = lag_turn_us(task->tasks->base), most_us = step_us(task->tasks);
+
+	run_step(task, most_us, turn_us < TASK_BESIDE_US ? TASK_BESIDE_US : turn_us < most_us ? turn_us : most_us);
 }
 
 /* --- whose step is next --- */
@@ -178,12 +196,18 @@ static void run_steps(struct tasks *tasks)
 	struct task *task = next_task(tasks, starving);
 	int highest;
 
-	if (task)
+	if (task && is_beside_requests(task))
+		run_step_beside_requests(task);
+	else if (task)
 		run_step(task, task->urgent ? step_us(tasks) : left_us(tasks), step_us(tasks));
 	while ((highest = highest_priority(tasks)) != starving || left_us(tasks) > 0) {
 		task = next_task(tasks, highest);
 		if (!task)
 			break;
+		if (is_beside_requests(task)) {
+			run_step_beside_requests(task);
+			break;
+		}
 		run_step(task, left_us(tasks), tasks->ready_count > 1 ? step_us(tasks) : TASK_TURN_US);
 		if (left_us(tasks) <= 0)
 			break;
@@ -408,6 +432,8 @@ bool task_try_now(struct task *task)
 
 	if (!turn_has_time(task) || (owner && is_request(task) && owner->under_way > (task->state == TASK_SUSPENDED)))
 		return false;
+	if (is_request(task))
+		task->tasks->tried_us = clock_monotonic_us();
 	run_step(task, left_us(task->tasks), step_us(task->tasks));
 	return true;
 }

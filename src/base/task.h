@@ -6,6 +6,8 @@
  * TASK_SHARED_TURN_US when requests wait beside others, otherwise of TASK_TURN_US. A step gets at most
  * TASK_SHARED_STEP_US or TASK_STEP_US of it, if there are others, and is told its deadline. What is left waits for the
  * next turn, in which sockets are served first; code that reads much from one asks tasks_turn_is_over when to stop.
+ * While requests are answered in the very turns in which they come, maintenance gets one step a turn, as long as the turn has
+ * been so far, TASK_BESIDE_US at least: its steps are what these wait for.
  *
  * The task of the highest priority runs next; a lower priority with something to do gets a step every few turns at
  * least, an urgent task one in every turn. Within a priority the owners (accounts) take turns, and an owner's tasks
@@ -33,6 +35,7 @@
 #define TASK_STEP_US 2000
 #define TASK_SHARED_TURN_US 2000 /* when more than one task has something to do, and a request is among them */
 #define TASK_SHARED_STEP_US 1000
+#define TASK_BESIDE_US 300 /* the least of maintenance that is not urgent, while requests have their steps at once */
 #define TASK_OWNER_LEN 64
 
 /* Ingest and commits come between answers and ids, by events of their own. */

@@ -312,6 +312,39 @@ START_TEST(short_work_runs_at_once_unless_the_owner_has_some_already)
 }
 END_TEST
 
+START_TEST(maintenance_has_one_step_a_turn_as_long_as_the_rest_of_it_beside_requests_that_run_at_once)
+{
+	int checked = 0;
+
+	start_job(0, "", TASK_MAINTENANCE, 10, 1000000);
+	while (checked < 10) {
+		int64_t begin_us = clock_monotonic_us();
+
+		make_job(1, "account1", TASK_IDS, 10, 1);
+		ck_assert(task_try_now(&jobs[1].task));
+		int before = jobs[0].steps;
+		jobs[0].longest_slice_us = 0;
+		run_a_turn();
+		int64_t took_us = clock_monotonic_us() - begin_us;
+		if (took_us > 2000) /* the machine was busy: the request may be long ago */
+			continue;
+		ck_assert_int_le(jobs[0].steps - before, 1);
+		ck_assert_int_le(jobs[0].longest_slice_us, took_us > TASK_BESIDE_US ? took_us : TASK_BESIDE_US);
+		checked += jobs[0].steps > before;
+	}
+}
+END_TEST
+
+START_TEST(maintenance_that_is_urgent_keeps_its_steps_beside_requests)
+{
+	task_set_urgent(&start_job(0, "", TASK_MAINTENANCE, 10, 1000)->task, true);
+	make_job(1, "account1", TASK_IDS, 10, 1);
+	ck_assert(task_try_now(&jobs[1].task));
+	run_a_turn();
+	ck_assert_int_gt(jobs[0].longest_slice_us, TASK_BESIDE_US);
+}
+END_TEST
+
 static void try_many(evutil_socket_t fd, short what, void *arg)
 {
 	static const char *const owners[] = { "account0", "account1", "account2", "account3", "account4", "account5" };
@@ -534,6 +567,9 @@ Suite *suite_task(void)
 	tcase_add_test(tcase, task_that_is_suspended_is_one_of_those_under_way);
 	tcase_add_test(tcase, cap_does_not_hold_the_daemon_itself_and_0_is_none);
 	tcase_add_test(tcase, short_work_runs_at_once_unless_the_owner_has_some_already);
+	tcase_add_test(tcase,
+	               maintenance_has_one_step_a_turn_as_long_as_the_rest_of_it_beside_requests_that_run_at_once);
+	tcase_add_test(tcase, maintenance_that_is_urgent_keeps_its_steps_beside_requests);
 	tcase_add_test(tcase, what_runs_at_once_is_of_the_turns_time);
 	tcase_add_test(tcase, urgent_task_gets_a_step_in_every_turn);
 	tcase_add_test(tcase, all_priorities_get_steps_beside_each_other);
