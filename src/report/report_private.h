@@ -58,7 +58,8 @@ struct report_job {
 	struct report_work *work; /* NULL while it is pending */
 	bool stays_here;          /* no other front end is to make its file */
 	bool is_begun;            /* it is pending here, but its row says PROCESSING */
-	uint64_t lost_by;         /* bits of workers that were to make it, and did not (report_worker_bit), or of who has one's number now */
+	uint64_t
+		lost_by; /* bits of workers that were to make it, and did not (report_worker_bit), or of who has one's number now */
 };
 
 TAILQ_HEAD(report_jobs, report_job);

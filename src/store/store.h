@@ -137,8 +137,9 @@ MUST_CHECK int store_commit_own(struct store *store, struct error *err);
  */
 MUST_CHECK int store_maintain(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err);
 
-/* Is there so much to seal that maintenance should have more than its usual share of the time? Counts what accounts with
- * enough rows for a seal have, and whether more is hot than memory is for, but no rows that wait to be old enough. */
+/* Is there so much to seal that maintenance should have more than its usual share of the time? Counts what is due, as
+ * there are enough rows of an account or they are old enough, and whether more is hot than memory is for, but no rows that wait to
+ * be old enough. */
 bool store_is_behind(const struct store *store);
 
 /* Seals everything that is hot, whatever its age or number, when maintenance is called from now on until nothing is

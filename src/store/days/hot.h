@@ -86,7 +86,7 @@ struct hot_partition {
 struct hot_round {
 	size_t at;                        /* the slot that is next */
 	size_t looked;                    /* slots looked at in this round; 0: it has not begun */
-	uint64_t rows_full;               /* of partitions with a full seal */
+	uint64_t rows_due;                /* of partitions with a full seal or with rows that are old enough */
 	int64_t oldest_us;                /* of those with rows that were passed over, and the round's own beginning */
 	bool look_again;                  /* one waits for a commit, or has more rows than a job takes */
 	bool gave;                        /* some were sealed */
@@ -121,8 +121,8 @@ struct hot {
 	size_t due_at;               /* the one that is sealed next */
 	bool due_all;                /* they are gathered, and are being sealed */
 	int64_t oldest_us;           /* no row is older; 0 where there are none */
-	/* Of partitions with a full seal, when a round last saw them all; another one follows where there were any. */
-	uint64_t rows_full;
+	/* Of partitions with a full seal or with rows that are old enough, when a round last saw them all; 0 once that has sealed them. */
+	uint64_t rows_due;
 	/* Partitions with as many rows have a quarter of all, or had in the last round; 0: not known. */
 	uint32_t rows_large;
 	bool all_wait; /* the last round of a day at rest found none to seal: those left cannot be sealed for a while */

@@ -21,10 +21,15 @@
 
 #define SHED_REST_US CLOCK_US_PER_SECOND /* nothing was put into a day for so long, but into others */
 
+/* By itself, whatever memory is for. */
+static bool is_full_or_old(const struct store *store, const struct hot_partition *own, int64_t now_us)
+{
+	return own->rows >= store->options.seal_rows || now_us - own->since_us >= store->options.seal_age_us;
+}
+
 static bool is_due(const struct store *store, const struct seal *seal, const struct hot_partition *own, int64_t now_us)
 {
-	return own->rows >= store->options.seal_rows || own->rows >= seal->rows_enough || seal->all ||
-	       now_us - own->since_us >= store->options.seal_age_us;
+	return is_full_or_old(store, own, now_us) || own->rows >= seal->rows_enough || seal->all;
 }
 
 /* --- more rows than memory is for --- */
@@ -67,13 +72,13 @@ void seal_look_at_memory(struct store *store)
 
 bool store_is_behind(const struct store *store)
 {
-	uint64_t seal_rows = store->options.seal_rows, hot = 0, full = 0;
+	uint64_t seal_rows = store->options.seal_rows, hot = 0, due = 0;
 
 	for (size_t i = 0; i < store->days_count; i++) {
 		hot += store->days[i]->hot.rows;
-		full += store->days[i]->hot.rows_full;
+		due += store->days[i]->hot.rows_due;
 	}
-	return full > BEHIND_SEALS * seal_rows || hot > HOT_SEALS_MAX * seal_rows;
+	return due > BEHIND_SEALS * seal_rows || hot > HOT_SEALS_MAX * seal_rows;
 }
 
 /* A day that nothing is put into is sealed whole, as its tables take their memory until its last row is, and its
@@ -129,6 +134,8 @@ static bool end_round(const struct store *store, struct day *day)
 	bool sheds_more = store->sheds && (hot->round.gave || hot->rows_large < large_before);
 	hot->oldest_us = hot->rows > 0 ? hot->round.oldest_us : 0;
 	hot->grown |= hot->round.look_again;
+	if (!hot->round.look_again)
+		hot->rows_due = 0;
 	hot->round = (struct hot_round){ .at = hot->round.at };
 	return sheds_more;
 }
@@ -200,8 +207,8 @@ static bool look_at(const struct store *store, const struct seal *seal, struct d
 		note_wait(store, round, own->wait_us);
 		return true;
 	}
-	if (own->rows >= store->options.seal_rows)
-		round->rows_full += own->rows;
+	if (is_full_or_old(store, own, now_us))
+		round->rows_due += own->rows;
 	/* Of more rows than a job takes, the rest is left for the next round. */
 	if (own->sealed_in == day->seals + 1 || own->rows >= seal_job_rows(store))
 		round->look_again = true;
@@ -230,7 +237,7 @@ static bool gather_due(const struct store *store, const struct seal *seal, struc
 		hot->grown = false;
 		round->oldest_us = now_us;
 		round->look_again = false;
-		round->rows_full = 0;
+		round->rows_due = 0;
 	}
 	for (size_t i = 0; i < LOOK_MAX && round->looked < hot->partitions_cap && due_count(hot) < DUE_MAX; i++) {
 		round->looked++;
@@ -238,7 +245,7 @@ static bool gather_due(const struct store *store, const struct seal *seal, struc
 			break;
 	}
 	if (round->looked >= hot->partitions_cap)
-		hot->rows_full = round->rows_full;
+		hot->rows_due = round->rows_due;
 	else if (due_count(hot) < DUE_MAX && !hot->due.failed)
 		return false;
 	if (due_count(hot) > 1)
@@ -272,7 +279,7 @@ const struct hot_partition *seal_due_partition(const struct store *store, const 
 	/* While a large day's blocks are searched for runs to merge, a round of its table for each part would take longer. */
 	if (hot->rows == 0) {
 		hot->oldest_us = 0;
-		hot->rows_full = 0;
+		hot->rows_due = 0;
 		forget_round(hot);
 		return NULL;
 	}

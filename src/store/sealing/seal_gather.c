@@ -178,7 +178,10 @@ int seal_gather(struct store *store, struct seal *seal, int64_t deadline_us, str
 	if (seal->values.failed || seal->blocks.failed)
 		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
 	seal_set_state(seal, SEAL_STORE);
-	if (seal_rows(seal) == 0 && !seal->runs_count)
+	if (seal_rows(seal) == 0 && !seal->runs_count) {
+		if (seal->rows_left < seal_job_rows(store)) /* the part before this one has taken all */
+			seal_note_age(seal);
 		seal_forget(store);
+	}
 	return 0;
 }
