@@ -292,7 +292,8 @@ def test_store_of_a_used_data_directory_is_not_switched(clustered, daemons):
 def test_without_tables_the_daemon_is_not_ready_and_says_why(daemons, cluster):
     daemon = daemons(store="clickhouse", clickhouse=cluster.hosts, clickhouse_database="nothing", clickhouse_quorum=1)
     harness.wait_for(lambda: b"cdrd -m" in daemon.request("GET", "/readyz").body, 30)
-    account = daemon.new_account()
+    account = harness.Account("abcd1234")  # whose key needs no number
+    daemon.ctl("account", "add", account.id, "--secret", account.secret)
     refused = daemon.post_body(harness.encode([samples.sms(account, samples.NOON)], "ndjson"))
     assert refused.status == 503 and refused.headers["Retry-After"], refused
     page = daemon.get("/v2/reports/records", {"account_id": account.id, "product": "SMS", "direction": "outbound"}, account)

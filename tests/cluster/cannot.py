@@ -2,10 +2,9 @@
 """What of tests/blackbox cannot pass with store = clickhouse, and why: a file, or FILE::test as the beginning of its name.
 
 docs/CLUSTER.md tells of the same. tests/blackbox/conftest.py skips these with CDRD_STORE=clickhouse, with which runtests runs
-the others with --long. Of these, alerts, amqp, clock_steps, container, daemon, destinations, proxies, report_dress, s3, swift and
-tls have not been run whole yet, feeds in part. Known to fail, and not understood: test_schedules.py's run that finds no room. On a
-busy machine, bounds of time do that hold where the daemon alone computes (test_estimate.py, test_fair.py, test_summary.py).
-What fails there is to be mended, or listed here.
+the others with --long. Of these, alerts, clock_steps, container, daemon, other_sites, proxies, report_dress, s3, swift and tls have
+not been run yet, feeds in part. On a busy machine, bounds of time fail there that hold where the daemon alone computes
+(test_estimate.py, test_fair.py, test_summary.py). What fails is to be mended, or listed here.
 """
 DAYS = "it looks at files of days, at sealing or at blocks, which a cluster has not"
 BYTES = "it looks for bytes in the files of days; tests/cluster/test_erasing.py asks the servers"
