@@ -349,8 +349,20 @@ class Daemon:
         number = next(self.account_numbers)
         account = Account((f"t{number:07d}", f"Zq{number}", f"Long_{number}-".ljust(64, "x"))[number % 3])
         parent_arguments = ["--parent", parent.id] if parent else []
-        self.ctl("account", "add", account.id, "--secret", account.secret, *parent_arguments)
+        add = "account", "add", account.id, "--secret", account.secret, *parent_arguments
+        wait_for(lambda: self.can_have_account(*add), START_SECONDS)
         return account
+
+    def can_have_account(self, *add):
+        """Not before ClickHouse has said of which accounts it has records."""
+        try:
+            self.ctl(*add)
+        except CtlError as error:
+            if "No account can be added yet" in error.stderr:
+                return False
+            raise
+        return True
+
 
     def add_producer(self):
         self.ctl("producer", "add", PRODUCER[0], "--secret", PRODUCER[1])

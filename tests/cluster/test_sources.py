@@ -30,18 +30,18 @@ def records_in(servers, database):
 
 
 class Writer(threading.Thread):
-    """Calls write(n) for n = 0, 1, ... until it is ended."""
+    """Calls write(n) for n = 0, 1, ... until it is ended, with a pause of so many seconds after each."""
 
-    def __init__(self, write):
+    def __init__(self, write, pause):
         super().__init__()
-        self.write, self.count, self.ends = write, 0, False
+        self.write, self.pause, self.count, self.ends = write, pause, 0, False
         self.start()
 
     def run(self):
         while not self.ends:
             self.write(self.count)
             self.count += 1
-            time.sleep(0.05)
+            time.sleep(self.pause)
 
     def end(self):
         self.ends = True
@@ -83,7 +83,7 @@ def test_each_row_of_a_spool_and_a_tail_is_stored_once(daemons, servers, tmp_pat
             feed.grow(text)
 
     feed.grow("")
-    writer = Writer(write)
+    writer = Writer(write, 0.25)  # each file of a spool is a commit of the cluster, of up to half a second
     disturb(servers, feed.daemon, feed.crash)
     total = writer.end() * size
     good = test_feeds.numbers(0, total, EVERY)
@@ -116,7 +116,7 @@ def test_each_message_of_a_topic_is_stored_once(daemons, servers, topics, tmp_pa
     def message(n):
         return consumer.message(f"c{n:06d}", **({"total_price": f"bad{n}"} if n % EVERY == 0 else {}))
 
-    writer = Writer(lambda n: consumer.publish([message(n * 4 + each) for each in range(4)]))
+    writer = Writer(lambda n: consumer.publish([message(n * 4 + each) for each in range(4)]), 0.05)
     disturb(servers, consumer.daemon, consumer.crash)
     total = writer.end() * 4
     consumer.await_ids([f"c{n:06d}" for n in range(total) if n % EVERY])
