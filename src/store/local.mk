@@ -46,6 +46,7 @@ libcdrd_a_SOURCES += \
 	src/store/cluster/cluster_aggregate.c \
 	src/store/cluster/cluster_apply.c \
 	src/store/cluster/cluster_changes.c \
+	src/store/cluster/cluster_check.c \
 	src/store/cluster/cluster_chunk.c src/store/cluster/cluster_chunk.h \
 	src/store/cluster/cluster_commit.c \
 	src/store/cluster/cluster_engine.c \

@@ -271,17 +271,25 @@ static inline size_t cluster_shard(const struct cluster *cluster, const struct a
 	return id_hash64(account->bytes, ACCOUNT_KEY_LEN, 0) % clickhouse_shards(cluster->clickhouse);
 }
 
-/* --- cluster_engine.c --- */
-
-/* The options are copied. NULL with *err. */
-MUST_CHECK struct cluster *cluster_new(struct store *store, const struct store_cluster *options, struct error *err);
-void cluster_free(struct cluster *cluster);
+/* --- cluster_check.c --- */
 
 /* Begins to ask whether the tables are as they must be, unless that is done already. */
 void cluster_check(struct cluster *cluster);
 
 /* Ends what that has under way: it is not known any more. */
 void cluster_forget_check(struct cluster *cluster);
+
+/* The timer of cluster->check_again, when it is asked again; NULL when out of memory. */
+struct event *cluster_check_timer(struct cluster *cluster);
+
+/* Holds the numbers of accounts (meta_hold_account_numbers) where this front end gives them, until it is known which were given. */
+void cluster_hold_keys(const struct cluster *cluster, bool held);
+
+/* --- cluster_engine.c --- */
+
+/* The options are copied. NULL with *err. */
+MUST_CHECK struct cluster *cluster_new(struct store *store, const struct store_cluster *options, struct error *err);
+void cluster_free(struct cluster *cluster);
 
 /* Settings of a query that must see all that was acknowledged. */
 const char *cluster_read_settings(const struct cluster *cluster);
