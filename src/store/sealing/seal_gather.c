@@ -162,6 +162,15 @@ static int gather_runs(struct store *store, struct seal *seal, MDB_txn *txn, int
 	return result ? result : 1;
 }
 
+/* Where the part before this one has taken all, what is left came after the job had begun. */
+static void note_nothing(const struct store *store, const struct seal *seal)
+{
+	struct hot_partition *own = hot_partition_find(&seal->day->hot, &seal->partition);
+
+	if (own && seal->rows_left < seal_job_rows(store))
+		own->since_us = seal->begun_us;
+}
+
 int seal_gather(struct store *store, struct seal *seal, int64_t deadline_us, struct error *err)
 {
 	MDB_txn *txn = env_read(&seal->day->env, err);
@@ -179,8 +188,7 @@ int seal_gather(struct store *store, struct seal *seal, int64_t deadline_us, str
 		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
 	seal_set_state(seal, SEAL_STORE);
 	if (seal_rows(seal) == 0 && !seal->runs_count) {
-		if (seal->rows_left < seal_job_rows(store)) /* the part before this one has taken all */
-			seal_note_age(seal);
+		note_nothing(store, seal);
 		seal_forget(store);
 	}
 	return 0;

@@ -106,15 +106,6 @@ static inline bool seal_has_more(const struct seal *seal)
 	return !seal->runs_count && !seal->whole && seal->rows_left > 0;
 }
 
-/* What is left of its partition came after the job had begun. */
-static inline void seal_note_age(const struct seal *seal)
-{
-	struct hot_partition *own = hot_partition_find(&seal->day->hot, &seal->partition);
-
-	if (own)
-		own->since_us = seal->begun_us;
-}
-
 /* Stands for the number of a change that is given when the result is stored: the first, the second... */
 #define SEAL_CHANGE_PENDING (UINT64_C(1) << 62)
 

@@ -296,8 +296,8 @@ static int store_all(const struct work *work)
 		return -1;
 	struct hot *hot = &work->day->hot;
 	struct hot_partition *own = hot_partition_find(hot, &seal->partition);
-	if (!seal_has_more(seal))
-		seal_note_age(seal);
+	if (own && !seal_has_more(seal))
+		own->since_us = seal->begun_us; /* what is left came after the job had begun */
 	if (own)
 		own->sealed_in = work->day->seals + 1;
 	if (hot->rows == 0)
