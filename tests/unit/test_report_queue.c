@@ -159,6 +159,11 @@ START_TEST(who_makes_the_fewest_is_given_the_next)
 }
 END_TEST
 
+static struct report_job *pending_job(const char *creator, const char *id)
+{
+	return report_queue_find(&reports, creator, str_from(id));
+}
+
 START_TEST(what_only_this_front_end_makes_waits_for_its_room)
 {
 	struct known_worker worker = make_worker(8, 0);
@@ -170,17 +175,10 @@ START_TEST(what_only_this_front_end_makes_waits_for_its_room)
 	add('b', '1');
 	ck_assert_ptr_null(report_queue_next_pending(&reports));
 	TAILQ_INSERT_TAIL(&reports.workers, &worker, link);
-	TAILQ_FIRST(&report_queue_find(&reports, "0000000a", STR_LITERAL("00000000-0000-4000-8000-0000000000a2"))
-	                     ->queue->pending)
-		->stays_here = true;
+	pending_job("0000000a", "00000000-0000-4000-8000-0000000000a2")->stays_here = true;
 	ck_assert_str_eq(report_queue_next_pending(&reports)->id, "00000000-0000-4000-8000-0000000000b1");
 }
 END_TEST
-
-static struct report_job *pending_job(const char *creator, const char *id)
-{
-	return report_queue_find(&reports, creator, str_from(id));
-}
 
 START_TEST(what_waits_for_this_front_end_holds_up_no_other_job_of_its_account)
 {
