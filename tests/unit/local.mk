@@ -6,10 +6,10 @@ TESTS += tests/unit/run
 endif
 tests_unit_run_SOURCES = tests/unit/run.c tests/unit/suites.def
 tests_unit_run_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(JSONC_CFLAGS)
-# Encoders that test_read_back.c can have make mistakes; the time that test_http_server.c counts.
+# Encoders that test_read_back.c can have make mistakes; the time that test_http_server.c counts; what run.c tells of checks.
 tests_unit_run_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=lag_turn_us -Wl,--wrap=deflate_add -Wl,--wrap=deflate_add_stored \
-	-Wl,--wrap=ZSTD_compressCCtx -Wl,--wrap=block_places_write
+	-Wl,--wrap=_mark_point -Wl,--wrap=ZSTD_compressCCtx -Wl,--wrap=block_places_write
 tests_unit_run_LDADD = libcdrd.a $(CHECK_LIBS) $(JSONC_LIBS)
 
 tests_unit_run_SOURCES += tests/unit/test_buf.c

@@ -418,7 +418,8 @@ const struct model_record **model_find(const struct model *model, const struct c
                                        const struct account_key *account, enum catalog_direction direction,
                                        struct str id, size_t *count)
 {
-	struct item *items = must(malloc((model->count + 1) * sizeof(*items)));
+	size_t room = 8; /* few have the same id */
+	struct item *items = must(malloc(room * sizeof(*items)));
 
 	*count = 0;
 	for (size_t i = 0; i < model->count; i++) {
@@ -430,8 +431,11 @@ const struct model_record **model_find(const struct model *model, const struct c
 			continue;
 		item.position = record->positions[record->places_committed - 1];
 		item.day = -model_place_day(&item.position);
-		if (direction == CATALOG_NO_DIRECTION || item.position.direction == direction)
-			items[(*count)++] = item;
+		if (direction != CATALOG_NO_DIRECTION && item.position.direction != direction)
+			continue;
+		if (*count == room)
+			items = must(realloc(items, (room *= 2) * sizeof(*items)));
+		items[(*count)++] = item;
 	}
 	return records_of(items, *count);
 }

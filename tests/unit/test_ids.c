@@ -170,7 +170,9 @@ START_TEST(runs_lead_to_every_living_row_and_no_other)
 		MDB_val key = env_val(bytes, sizeof(bytes));
 		(void)mdb_del(f.day.env.write, f.day.env.dbi[DAY_BLOCK_IDS], &key, NULL);
 		MDB_txn *txn = day_fixture_read(&f);
-		for (int n = 0; n < 40; n++)
+		/* Where they are all the same, one look-up reads every row. */
+		bool all_same = round / 2 % 5 == 1 || round / 2 % 5 == 2;
+		for (int n = 0; n < (all_same ? 8 : 40); n++)
 			assert_found(txn, pairs_count > 0 && n % 4 ?
 			                          pairs[pick_below(&pick, (uint32_t)pairs_count)].hash :
 			                          any_hash(pick_below(&pick, 5)));
