@@ -178,6 +178,7 @@ static void on_committed(void *arg, const struct error *err)
 		ingest_maintenance_rest(ingest);
 	} else {
 		round_committed(ingest);
+		MAY_FAIL(store_reserve(ingest->store, &meta_err)); /* the next batch says so */
 	}
 	settle(ingest);
 	if (commit->is_late && !TAILQ_EMPTY(&ingest->settled))

@@ -43,6 +43,7 @@
 
 /* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
 #define SEQ_RESERVE (UINT64_C(1) << 24)
+#define SEQ_OF_COMMIT (SEQ_RESERVE / 2) /* far more than a commit has */
 
 static int path_join(struct buf *out, const char *dir, const char *name, struct error *err)
 {
@@ -103,17 +104,28 @@ static int load_seq(struct store *store, struct error *err)
 	return 0;
 }
 
-int store_take_seqs(struct store *store, uint64_t count, uint64_t *first, struct error *err)
+static int reserve_seqs(struct store *store, uint64_t count, struct error *err)
 {
 	uint64_t left = store->reserved_seq - store->last_seq;
 
-	if (left < count) {
-		uint64_t reserved = store->reserved_seq + (count - left + SEQ_RESERVE - 1) / SEQ_RESERVE * SEQ_RESERVE;
+	if (left >= count)
+		return 0;
+	uint64_t reserved = store->reserved_seq + (count - left + SEQ_RESERVE - 1) / SEQ_RESERVE * SEQ_RESERVE;
+	if (meta_set_number(store->meta, "seq_reserved", reserved, err) != 0)
+		return -1;
+	store->reserved_seq = reserved;
+	return 0;
+}
 
-		if (meta_set_number(store->meta, "seq_reserved", reserved, err) != 0)
-			return -1;
-		store->reserved_seq = reserved;
-	}
+static int days_reserve(struct store *store, struct error *err)
+{
+	return reserve_seqs(store, SEQ_OF_COMMIT, err);
+}
+
+int store_take_seqs(struct store *store, uint64_t count, uint64_t *first, struct error *err)
+{
+	if (reserve_seqs(store, count, err) != 0)
+		return -1;
 	INVARIANT(store->reserved_seq - store->last_seq >= count);
 	*first = store->last_seq + 1;
 	store->last_seq += count;
@@ -413,6 +425,7 @@ const struct store_ops store_days_engine = {
 	.name = "days",
 	.open = days_open,
 	.close = days_close_all,
+	.reserve = days_reserve,
 	.put = put_and_tell,
 	.expect = days_expect,
 	.commit = commit_and_tell,

@@ -604,6 +604,23 @@ START_TEST(late_commit_keeps_what_was_rejected_and_nothing_before_does)
 }
 END_TEST
 
+/* As a source's place is committed together with it: otherwise a crash would let it be rejected twice. */
+START_TEST(first_record_after_a_rejected_one_does_not_commit_it)
+{
+	struct outcome source;
+
+	open_batch(&source);
+	ingest_batch_hold(source.batch);
+	feed(&source, "{\"product\":\"SMS\"}\n");
+	feed_sms(&source, "a", "delivered");
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 0);
+	finish(&source);
+	await(&source);
+	assert_counts(&source, 1, 0, 0, 1);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 1);
+}
+END_TEST
+
 START_TEST(late_source_that_is_given_up_leaves_nothing_in_quarantine)
 {
 	struct outcome source, other;
@@ -1486,6 +1503,7 @@ Suite *suite_ingest(void)
 	tcase_add_test(batches, acknowledged_records_are_on_disk);
 	tcase_add_test(batches, same_record_is_a_duplicate_and_other_values_an_update);
 	tcase_add_test(batches, bad_line_does_not_lose_the_others);
+	tcase_add_test(batches, first_record_after_a_rejected_one_does_not_commit_it);
 	tcase_add_test(batches, listed_errors_are_capped_and_all_are_counted);
 	tcase_add_test(batches, rejected_record_is_kept_as_it_was_sent_with_all_faults);
 	tcase_add_test(batches, rejected_record_of_a_replay_is_not_kept_again);
