@@ -161,11 +161,21 @@ def test_front_end_goes_on_after_a_number_was_erased(both):
     assert set(found) == sent and not [to for to in found.values() if to.startswith("44770090099")]
 
 
-def post_from(address, daemon, body, auth=harness.PRODUCER):
+def post_once_from(address, daemon, body, auth):
     connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60, source_address=(address, 0))
     with contextlib.closing(connection):
         connection.request("POST", "/v1/cdrs", body, {"Content-Type": harness.CONTENT_TYPES["ndjson"], "Authorization": harness.basic(*auth)})
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        return answer.status, answer.headers.get("Retry-After")
+
+
+def post_from(address, daemon, body, auth=harness.PRODUCER):
+    """The status, of a body that is sent again if so asked, as by post()."""
+    status, retry_after = post_once_from(address, daemon, body, auth)
+    if status == 503 and retry_after:
+        time.sleep(int(retry_after))
+        status, _ = post_once_from(address, daemon, body, auth)
+    return status
 
 
 def test_wrong_credentials_of_one_address_do_not_turn_it_off_for_others(both):
