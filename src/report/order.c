@@ -164,7 +164,7 @@ int report_order_read(struct report_work *work, const struct config *config, con
                       struct report_orders *orders, struct str sealed, struct error *err)
 {
 	struct buf plain = { 0 };
-	int64_t time_us;
+	int64_t time_us = 0;
 	int result = envelope_open(key, CONTEXT, sealed, &plain, err);
 
 	if (result == 0)
