@@ -325,8 +325,9 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
 		disk_fail_low(ingest->disk, err);
 		return NULL;
 	}
-	/* Before anything of it is rejected: what is rejected of a source is committed together with its place. */
-	if (takeover_check_hold(ingest->store, err) != 0 || store_reserve(ingest->store, err) != 0)
+	/* Before anything is rejected: what is rejected of a source is committed together with its place. */
+	if (takeover_check_hold(ingest->store, err) != 0 ||
+	    (ingest->round_records == 0 && store_reserve(ingest->store, err) != 0))
 		return NULL;
 	struct ingest_batch *batch = calloc(1, sizeof(*batch));
 	if (!batch)
