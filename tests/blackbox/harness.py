@@ -363,14 +363,14 @@ class Daemon:
             raise
         return True
 
-
     def add_producer(self):
         self.ctl("producer", "add", PRODUCER[0], "--secret", PRODUCER[1])
 
     # --- HTTP ---
 
-    def request(self, method, target, body=None, headers=None, auth=None, timeout=120, port=None):
-        connection = http.client.HTTPConnection(self.address, port or self.port, timeout=timeout)
+    def request(self, method, target, body=None, headers=None, auth=None, timeout=120, port=None, source=None):
+        """From the address `source` of this machine, if it is given."""
+        connection = http.client.HTTPConnection(self.address, port or self.port, timeout=timeout, source_address=source and (source, 0))
         headers = dict(headers or {})
         if auth:
             headers["Authorization"] = basic(*auth)
@@ -403,12 +403,12 @@ class Daemon:
             assert response.status == 200, f"next page: {response}"
             page = response.json()
 
-    def post_body(self, body, format="ndjson", encoding=None, auth=PRODUCER, headers=None):
+    def post_body(self, body, format="ndjson", encoding=None, auth=PRODUCER, headers=None, source=None):
         headers = {"Content-Type": CONTENT_TYPES[format], **(headers or {})}
         if encoding:
             body = ENCODERS[encoding](body)
             headers["Content-Encoding"] = encoding
-        return self.request("POST", "/v1/cdrs", body, headers, auth)
+        return self.request("POST", "/v1/cdrs", body, headers, auth, source=source)
 
     def post_cdrs(self, records, format="ndjson", encoding=None):
         """Ingests records and gives the answer's JSON; the request as such must be right."""

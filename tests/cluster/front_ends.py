@@ -86,12 +86,18 @@ def begin_waiting(daemon):
     return daemon
 
 
-def post(daemon, body):
+def post_as_asked(daemon, body, **how):
     """The answer to a body, sent again if so asked, as for records of an account that was just added through another front end."""
-    answer = daemon.post_body(body)
+    answer = daemon.post_body(body, **how)
     if answer.status == 503 and "Retry-After" in answer.headers:
         time.sleep(int(answer.headers["Retry-After"]))
-        answer = daemon.post_body(body)
+        answer = daemon.post_body(body, **how)
+    return answer
+
+
+def post(daemon, body):
+    """The counts of what was stored of a body."""
+    answer = post_as_asked(daemon, body)
     assert answer.status == 200, str(answer)
     return answer.json()
 

@@ -143,13 +143,9 @@ def test_clients_address_is_the_one_that_counts(pair):
     holder, other = pair
     account = holder.new_account()
     key = holder.ctl("key", "add", account.id, "--networks", "127.0.0.2")
-    secret = harness.basic(account.id, key["key"])
 
     def ask(daemon, source, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60, source_address=(source, 0))
-        with contextlib.closing(connection):
-            connection.request("GET", "/v2/reports/products", headers={"Authorization": secret, **(headers or {})})
-            return connection.getresponse().status
+        return daemon.request("GET", "/v2/reports/products", headers=headers, auth=(account.id, key["key"]), source=source).status
 
     for daemon in pair:
         assert ask(daemon, "127.0.0.2") == 200

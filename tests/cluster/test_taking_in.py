@@ -12,7 +12,7 @@ import urllib.parse
 import pytest
 
 import harness
-from front_ends import END, PATIENCE, RANGE, REASON, START, begin, cluster, front_end, is_ready, post, send, server, stored
+from front_ends import END, PATIENCE, RANGE, REASON, START, begin, cluster, front_end, is_ready, post, post_as_asked, send, server, stored
 from test_changes import Loader, begin_waiting, end_waiting
 from test_front_ends import begin_forwarding, holds, pair, reached, readiness, run_through
 
@@ -161,33 +161,17 @@ def test_front_end_goes_on_after_a_number_was_erased(both):
     assert set(found) == sent and not [to for to in found.values() if to.startswith("44770090099")]
 
 
-def post_once_from(address, daemon, body, auth):
-    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60, source_address=(address, 0))
-    with contextlib.closing(connection):
-        connection.request("POST", "/v1/cdrs", body, {"Content-Type": harness.CONTENT_TYPES["ndjson"], "Authorization": harness.basic(*auth)})
-        answer = connection.getresponse()
-        return answer.status, answer.headers.get("Retry-After")
-
-
-def post_from(address, daemon, body, auth=harness.PRODUCER):
-    """The status, of a body that is sent again if so asked, as by post()."""
-    status, retry_after = post_once_from(address, daemon, body, auth)
-    if status == 503 and retry_after:
-        time.sleep(int(retry_after))
-        status, _ = post_once_from(address, daemon, body, auth)
-    return status
-
-
 def test_wrong_credentials_of_one_address_do_not_turn_it_off_for_others(both):
     holder, other = both
     account = holder.new_account()
     before = accepted_by(holder)
     with concurrent.futures.ThreadPoolExecutor(30) as pool:
-        wrong = [pool.submit(post_from, "127.0.0.1", other, b"{}\n", ("nobody", "wrong")) for _ in range(30)]
+        wrong = [pool.submit(other.post_body, b"{}\n", auth=("nobody", "wrong")) for _ in range(30)]
         # addresses may share a place
         for seed, address in enumerate(["127.0.0.2", "127.0.0.3", "127.0.0.4"], 1):
-            assert post_from(address, other, body_of(account, seed, 5)) == 200
-        assert {job.result() for job in wrong} <= {401, 429}
+            answer = post_as_asked(other, body_of(account, seed, 5), source=address)
+            assert answer.status == 200, str(answer)
+        assert {job.result().status for job in wrong} <= {401, 429}
     assert accepted_by(holder) < before + 15
 
 

@@ -12,9 +12,7 @@
 #include "suites.def"
 #undef SUITE
 
-/* Of the passed checks of one test, all to begin with, later one in as many. */
-#define MARKS_ALL 500
-#define MARKS_EVERY 500
+#define MARKS 500 /* of the passed checks of one test, that are told; then one in as many */
 
 void __real__mark_point(const char *file, int line);
 void __wrap__mark_point(const char *file, int line);
@@ -28,8 +26,7 @@ void __wrap__mark_point(const char *file, int line)
 {
 	static unsigned marks;
 
-	marks++;
-	if (marks < MARKS_ALL || marks % MARKS_EVERY == 0)
+	if (++marks <= MARKS || marks % MARKS == 0)
 		__real__mark_point(file, line);
 }
 
