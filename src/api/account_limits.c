@@ -29,7 +29,7 @@ void api_account_write_plan(const struct api *app, const struct account *account
 	const struct plan *plan = billing_plan(app->billing, account);
 	struct billing_price price;
 
-	billing_quote(app->billing, account, 0, &price);
+	billing_quote(app->billing, account, 0, clock_now_us(), &price);
 	json_key(json, "plan");
 	json_object_begin(json);
 	json_member_text(json, "name", plan->name);

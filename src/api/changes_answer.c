@@ -6,7 +6,8 @@
  *	 "more":true,"next":TOKEN,"data_complete_until":"2026-03-01T12:00:00+00:00","records":[...]}
  *
  * There is always a `next`, since there will be more changes one day. Records cost as much as in a synchronous query.
- * The page of a token is charged once, however often it is requested; an empty one never.
+ * The page of a token is charged once, however often it is requested, for as long as it has the same records: one that
+ * has changed or grown meanwhile is another page. An empty one is never charged.
  */
 #include "base/clock.h"
 #include "base/decimal.h"
@@ -60,13 +61,26 @@ static void write_links(const struct api_changes *page, struct answer *answer)
 
 /* --- the charge --- */
 
+static uint64_t hash_records(const struct api_changes *page)
+{
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < page->found.count; i++) {
+		struct str text = changes_text(page->changes, i);
+
+		hash = id_hash64(text.p, text.len, hash);
+	}
+	return hash;
+}
+
 /* Was the page charged before? Then it gets the same id as then. */
 static int look_for_charge(struct api_changes *page, struct error *err)
 {
 	const struct account *reader = api_account(page->request);
 	struct cursor cursor = { .fingerprint = page->fingerprint,
 		                 .snapshot = page->token,
-		                 .began_us = page->began_us };
+		                 .began_us = page->began_us,
+		                 .position.words = { hash_records(page) } };
 
 	if (!page->has_token)
 		return 0;
@@ -80,13 +94,13 @@ static int quote(struct api_changes *page, struct answer *answer, struct error *
 	size_t count = page->found.count;
 	int charged = 1;
 
-	if (count > 0 && !billing_is_free(page->plan.product) && !http_request_is_head(page->request))
+	if (count > 0 && !billing_is_free(page->plan.product))
 		charged = look_for_charge(page, err);
 	answer->charged = charged == 0;
 	if (answer->charged)
-		billing_quote(page->app->billing, account, count, &answer->price);
+		billing_quote(page->app->billing, account, count, page->received_us, &answer->price);
 	else
-		billing_quote_nothing(page->app->billing, account, &answer->price);
+		billing_quote_nothing(page->app->billing, account, page->received_us, &answer->price);
 	return charged < 0 ? -1 : 0;
 }
 
@@ -109,7 +123,7 @@ static void charge(const struct api_changes *page, const struct answer *answer)
 		.params = &page->params,
 	};
 
-	if (answer->charged)
+	if (answer->charged && !http_request_is_head(page->request))
 		billing_charge(page->app->billing, api_account(page->request), &usage, &answer->price);
 }
 

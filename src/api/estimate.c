@@ -81,9 +81,10 @@ static void answer(struct estimate *estimate, uint64_t rows, bool exact)
 	struct billing_price price;
 
 	if (billing_is_free(estimate->plan.product))
-		billing_quote_nothing(estimate->app->billing, account, &price);
+		billing_quote_nothing(estimate->app->billing, account, estimate->received_us, &price);
 	else
-		billing_quote(estimate->app->billing, account, truncated ? rows_max : rows, &price);
+		billing_quote(estimate->app->billing, account, truncated ? rows_max : rows, estimate->received_us,
+		              &price);
 	json_object_begin(&json);
 	query_plan_echo(&estimate->plan, &estimate->params, &json);
 	json_key(&json, "items_count");

@@ -92,11 +92,10 @@ static bool is_empty_range(const struct query_plan *plan)
 	return !plan->by_id && plan->from_us == plan->to_us;
 }
 
-/* Does the page cost anything? */
+/* Does the page cost anything? HEAD shows what GET would, and is free. */
 static bool is_chargeable(const struct api_records_page *page)
 {
-	return !page->is_paid && !is_empty_range(&page->plan) && !billing_is_free(page->plan.product) &&
-	       !http_request_is_head(page->request);
+	return !page->is_paid && !is_empty_range(&page->plan) && !billing_is_free(page->plan.product);
 }
 
 static void quote(const struct api_records_page *page, struct billing_price *price)
@@ -104,9 +103,9 @@ static void quote(const struct api_records_page *page, struct billing_price *pri
 	const struct account *account = api_account(page->request);
 
 	if (is_chargeable(page))
-		billing_quote(page->app->billing, account, page->count, price);
+		billing_quote(page->app->billing, account, page->count, page->received_us, price);
 	else
-		billing_quote_nothing(page->app->billing, account, price);
+		billing_quote_nothing(page->app->billing, account, page->received_us, price);
 }
 
 static const char *status_of(const struct api_records_page *page)
@@ -128,7 +127,7 @@ static void charge(const struct api_records_page *page, const struct billing_pri
 		.params = &page->params,
 	};
 
-	if (is_chargeable(page))
+	if (is_chargeable(page) && !http_request_is_head(page->request))
 		billing_charge(page->app->billing, api_account(page->request), &usage, price);
 }
 

@@ -68,11 +68,14 @@ struct billing_price {
 	uint64_t volume; /* of the account's month, these items included */
 };
 
-/* What `items` records would cost the account now. */
-void billing_quote(struct billing *billing, const struct account *account, uint64_t items, struct billing_price *price);
+/* What `items` records cost the account in a request received at `received_us`: by the volume of that month, whose
+ * statement has the charge. */
+void billing_quote(struct billing *billing, const struct account *account, uint64_t items, int64_t received_us,
+                   struct billing_price *price);
 
 /* A price of 0: for a page that was charged before. */
-void billing_quote_nothing(struct billing *billing, const struct account *account, struct billing_price *price);
+void billing_quote_nothing(struct billing *billing, const struct account *account, int64_t received_us,
+                           struct billing_price *price);
 
 /* Are queries of this product free? */
 bool billing_is_free(const struct catalog_product *product);

@@ -13,11 +13,12 @@ bool billing_is_free(const struct catalog_product *product)
 	return product->own;
 }
 
-void billing_quote(struct billing *billing, const struct account *account, uint64_t items, struct billing_price *price)
+void billing_quote(struct billing *billing, const struct account *account, uint64_t items, int64_t received_us,
+                   struct billing_price *price)
 {
 	struct tenant *tenant = tenant_get(billing, account);
 	const struct plan *plan = tenant ? tenant->plan : &billing->plans->list[billing->plans->fallback];
-	uint64_t volume = tenant ? tenant_volume(tenant, clock_now_us()) : 0;
+	uint64_t volume = tenant ? tenant_volume(tenant, received_us) : 0;
 
 	memcpy(price->currency, plan->currency, sizeof(price->currency));
 	price->items = items;
@@ -25,9 +26,10 @@ void billing_quote(struct billing *billing, const struct account *account, uint6
 	plan_price(plan, volume, items, &price->unit, &price->total);
 }
 
-void billing_quote_nothing(struct billing *billing, const struct account *account, struct billing_price *price)
+void billing_quote_nothing(struct billing *billing, const struct account *account, int64_t received_us,
+                           struct billing_price *price)
 {
-	billing_quote(billing, account, 0, price);
+	billing_quote(billing, account, 0, received_us, price);
 }
 
 static void count_request(struct billing *billing, const struct billing_price *price)
@@ -165,7 +167,7 @@ static int charge_report(struct billing *billing, const struct account *account,
 
 	if (!tenant)
 		return error_set(err, ERROR_NOMEM, "account %s: out of memory", account->id);
-	billing_quote(billing, account, report->rows, &price);
+	billing_quote(billing, account, report->rows, report->received_us, &price);
 	tenant_add_volume(billing, tenant, price.items);
 	if (usage_put(billing, account, &usage, &price, err) == 0) {
 		count_request(billing, &price);

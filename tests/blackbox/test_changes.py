@@ -365,6 +365,21 @@ def test_records_are_charged_once(daemon, account):
     assert ask(daemon, account, since=token)["price"] == 0
 
 
+def test_a_page_that_has_grown_or_changed_is_charged(daemon, account):
+    """Otherwise a token whose page was paid for when it had one record would give a thousand more for nothing."""
+    token = ask(daemon, account, since="now")["next"]
+    first = sms(account)
+    daemon.post_cdrs([first])
+    assert ask(daemon, account, since=token)["price"] == 0.0004
+    daemon.post_cdrs(many_sms(account, 299, NOON + HOUR))
+    assert [ask(daemon, account, since=token)["price"] for _ in range(2)] == [0.12, 0]
+    daemon.post_cdrs([{**first, "total_price": "1"}])
+    assert [ask(daemon, account, since=token)["price"] for _ in range(2)] == [0.12, 0]
+    daemon.post_cdrs(many_sms(daemon.new_account(), 3))
+    assert ask(daemon, account, since=token)["price"] == 0
+    usage_becomes(daemon, account, ("1", "0.0004"), ("300", "0.12"), ("300", "0.12"))
+
+
 def test_waiting_costs_what_it_brings(daemon, account):
     token = ask(daemon, account, since="now")["next"]
     with concurrent.futures.ThreadPoolExecutor() as pool:

@@ -330,6 +330,39 @@ def test_tiers_go_by_the_months_volume_which_survives_a_restart(daemon, account)
     assert [r["is_charged"] for r in records] == ["FALSE", "TRUE", "TRUE"]
 
 
+def end_of_this_month():
+    now = datetime.datetime.now(UTC)
+    return (now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + datetime.timedelta(days=32)).replace(day=1)
+
+
+def test_a_report_counts_in_the_month_in_which_it_was_asked_for(daemons, clock):
+    """Its record is in that month's statement, so its price goes by that month's volume, although it ends in the next one."""
+    month_end = end_of_this_month()
+
+    def set_clock(seconds):
+        clock.set(f"{(month_end - datetime.datetime.now(UTC)).total_seconds() + seconds:+.0f}s")
+
+    set_clock(-60)
+    daemon = clock.start(daemons(start=False, plans=PLANS, plan_default="tiers", usage_delay="0", report_pause="700ms"))
+    account = daemon.new_account()
+    load(daemon, account, 90)
+    assert daemon.records(account, **OUTBOUND, **around_noon())["price"] == 0
+    made = reporting.create(daemon, account, **OUTBOUND, **whole_day())
+    set_clock(60)
+    ended = reporting.wait(daemon, account, made["request_id"])
+    assert moment(ended["receive_time"]) < month_end <= moment(ended["end_time"])
+    assert daemon.records(account, **OUTBOUND, **around_noon())["price"] == 0  # the first 100 of the new month are free
+    hour = datetime.timedelta(hours=1)
+    records = [daemon.records(account, product="REPORTS-USAGE", date_start=iso(start), date_end=iso(start + hour))["records"]
+               for start in (month_end - hour, month_end)]
+    assert [[(r["tier_volume"], r["total_price"]) for r in month] for month in records] == [
+        [("90", "0"), ("180", "0.8")], [("90", "0")]]
+    for month, total in ((month_end - hour, "0.8"), (month_end, "0")):
+        (line,) = statement(daemon, "--month", month.strftime("%Y-%m"))["lines"]
+        assert line["total_price"] == total
+    daemon.stop()
+
+
 def test_an_unknown_plan_is_refused_and_a_vanished_one_is_the_default(daemons):
     daemon = daemons(plans="payg: record 0.0004 | old: record 1")
     account = daemon.new_account()
