@@ -20,7 +20,9 @@
 #define YEAR_MIN 1970
 #define OFFSET_MINUTES_MAX (14 * 60)
 #define DATE_LEN 10      /* yyyy-mm-dd */
+#define MINUTE_LEN 16    /* yyyy-mm-ddThh:mm */
 #define DATE_TIME_LEN 19 /* yyyy-mm-ddThh:mm:ss */
+#define OFFSET_LEN_MAX 6 /* +hh:mm */
 
 struct date {
 	int64_t year;
@@ -261,12 +263,26 @@ bool clock_parse_local(struct str text, int64_t *local_us)
 	return true;
 }
 
+/* yyyy-mm-ddThh:mm, then Z or an offset: Java's OffsetDateTime leaves out seconds that are zero. */
+static bool parse_minute(struct str text, struct clock_moment *moment)
+{
+	char whole[DATE_TIME_LEN + OFFSET_LEN_MAX] = "";
+	size_t rest = text.len - MINUTE_LEN;
+
+	if (text.len <= MINUTE_LEN || rest > OFFSET_LEN_MAX || !strchr("Zz+- ", text.p[MINUTE_LEN]))
+		return false;
+	memcpy(whole, text.p, MINUTE_LEN);
+	memcpy(whole + MINUTE_LEN, ":00", DATE_TIME_LEN - MINUTE_LEN);
+	memcpy(whole + DATE_TIME_LEN, text.p + MINUTE_LEN, rest);
+	return parse_time((struct str){ whole, DATE_TIME_LEN + rest }, moment);
+}
+
 bool clock_parse_moment(struct str text, struct clock_moment *moment)
 {
 	int32_t day;
 
 	if (!clock_parse_day(text, &day))
-		return parse_time(text, moment);
+		return parse_time(text, moment) || parse_minute(text, moment);
 	*moment = (struct clock_moment){ .time_us = clock_day_start_us(day) };
 	return true;
 }

@@ -51,7 +51,8 @@ struct clock_moment {
 	int64_t offset_us;
 };
 
-/* As clock_parse_iso8601, for times of requests: a date alone, yyyy-mm-dd, is its midnight in UTC. */
+/* As clock_parse_iso8601, for times of requests: seconds may be left out, and a date alone, yyyy-mm-dd, is its midnight
+ * in UTC. */
 bool clock_parse_moment(struct str text, struct clock_moment *moment);
 
 /* Appends e.g. 2025-04-01T23:55:06+00:00, as times are written in records, answers, reports and callbacks: with the

@@ -30,6 +30,8 @@ WORDS = {
     "day_ago": urllib.parse.quote((NOW - DAY).isoformat()),
     "two_days_ago": urllib.parse.quote((NOW - 2 * DAY).isoformat()),
     "now": urllib.parse.quote(NOW.isoformat()),
+    "java_day": YESTERDAY.strftime("%Y-%m-%dT%H:%MZ"),
+    "java_next_day": (YESTERDAY + DAY).astimezone(datetime.timezone(2 * HOUR)).strftime("%Y-%m-%dT%H:%M%%2B02:00"),
     "now_z": NOW.strftime("%Y-%m-%dT%H:%M:%SZ"),
     "minute_ago": (NOW - datetime.timedelta(minutes=60)).strftime("%Y-%m-%dT%H:%M:%S.123Z"),
     "in_a_minute": (NOW + datetime.timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S.123Z"),
@@ -78,6 +80,8 @@ RECORDS = [
      "&include_message=true"),
     ("a CRM (ASP.NET, ToString(\"o\")): seven digits of fraction",
      "account_id={account}&product=SMS&direction=outbound&date_start={ticks}&date_end={ticks_end}"),
+    ("Java's OffsetDateTime.toString(): no seconds where they are zero",
+     "account_id={account}&product=SMS&direction=outbound&date_start={java_day}&date_end={java_next_day}"),
     ("clients of PHP's http_build_query: true and false are 1 and 0",
      "account_id={account}&product=SMS&direction=outbound&date_start={day}&include_message=1&show_concatenated=0"),
     ("clients that send what they have not: empty values",
@@ -363,6 +367,28 @@ def test_numbers_are_found_with_and_without_a_plus(daemons, many, sealed):
             assert estimate.json()["items_count"] == 2, estimate
             rows = reporting.rows(daemon, account, reporting.make(daemon, account, **body))
             assert [r[name] for r in rows] == FORMS
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["hot", "sealed"])
+def test_a_country_is_found_in_either_case(daemons, sealed):
+    """In silence, it would be as if there were nothing."""
+    daemon = daemons(seal_age="1d")
+    account = daemon.new_account()
+    daemon.post_cdrs([sms(account, NOON + i * SECOND, country=country) for i, country in enumerate(["GB", "DE", "gb", "FR"])])
+    daemon.post_cdrs([{"product": "NETWORK-API-EVENT", "account_id": account.id, "id": ID, "event_time": iso(NOON),
+                       "country_code": "GB"}])
+    if sealed:
+        daemon.ctl("seal")
+    for country in ("GB", "gb", "Gb"):
+        query = {"country": country, **whole_day()}
+        page = daemon.records(account, product="SMS", direction="outbound", **query)
+        assert [r["country"] for r in page["records"]] == ["GB", "gb"] and page["country"] == country
+        assert daemon.records(account, product="NETWORK-API-EVENT", **query)["items_count"] == 1
+        summary = daemon.get("/v2/reports/summary", {"account_id": account.id, "product": "SMS", **query}, account)
+        assert summary.json()["total"]["count"] == 2
+        estimate = reporting.post(daemon, account, {"account_id": account.id, "product": "SMS", "direction": "outbound", **query},
+                                  path="/v2/reports/estimate")
+        assert estimate.json()["items_count"] == 2, estimate
 
 
 # --- lists of reports ---

@@ -171,6 +171,25 @@ def test_voice_status_matches_without_regard_to_case(loaded, status):
     assert [r["id"] for r in page["records"]] == expected != []
 
 
+@pytest.mark.parametrize("name", MADE_PRODUCTS)
+def test_a_word_in_another_case_finds_the_same_or_is_refused(loaded, name):
+    """It never finds nothing in silence. The path of a URL is no word."""
+    product = loaded.products[name]
+    words = {c["name"] for c in product.columns if c["kind"] == "enum"} - {"product_path"} | {"country", "country_code", "locale"}
+    for filter in product.filters:
+        if filter["column"] not in words or filter["name"] in product.required():
+            continue
+        for value in values_of(loaded, product, filter["column"]):
+            query = {"account_id": loaded.account.id, "product": name, **whole_day(), **product.required(),
+                     filter["name"]: value.swapcase()}
+            response = loaded.daemon.get("/v2/reports/records", query, loaded.account)
+            if response.status == 422:
+                assert f"'{value.swapcase()}' is not one of: " in response.json()["detail"]
+                continue
+            found = [r for r in loaded.expected(product, **product.required()) if r.get(filter["column"], "").lower() == value.lower()]
+            assert [r["id"] for r in response.json()["records"]] == [r["id"] for r in found], (filter["name"], value)
+
+
 @pytest.mark.parametrize("name", ["VOICE-TTS", "WEBSOCKET-CALL"])
 def test_direction_is_refused_where_the_live_service_refuses_it(loaded, name):
     reasons = invalid(loaded.daemon, loaded.account, {
@@ -230,6 +249,19 @@ def test_head_is_get_without_a_body(loaded):
     response = loaded.daemon.request("HEAD", target, auth=(loaded.account.id, loaded.account.secret))
     assert (response.status, response.body) == (200, b"")
     assert int(response.headers["Content-Length"]) > 0
+
+
+def test_head_has_the_length_of_get(loaded):
+    """RFC 9110, 8.6: also where the price is a part of the answer."""
+    account = loaded.daemon.new_account()
+    loaded.daemon.post_cdrs(many_sms(account, 30))
+    day = {"account_id": account.id, **whole_day()}
+    for path, query in (("records", {"product": "SMS", "direction": "outbound", **day}),
+                        ("changes", {"account_id": account.id, "product": "SMS"})):
+        target = f"/v2/reports/{path}?" + harness.query_string(query)
+        head, get = (loaded.daemon.request(method, target, auth=(account.id, account.secret)) for method in ("HEAD", "GET"))
+        assert head.headers["Content-Length"] == get.headers["Content-Length"] == str(len(get.body)), path
+        assert get.json()["price"] == 0.012
 
 
 # --- ranges and times ---

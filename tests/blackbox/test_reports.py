@@ -227,6 +227,16 @@ def test_malformed_json(daemon, account, body):
     assert found["detail"] == "Malformed JSON payload."
 
 
+def test_a_body_may_begin_with_a_byte_order_mark(daemon, account):
+    """As files do that are written by Windows's editors and shells, and sent as they are."""
+    body = b'\xef\xbb\xbf' + json.dumps({"account_id": account.id, "product": "AMD"}).encode()
+    for path in ("/v2/reports", "/v2/reports/estimate"):
+        response = reporting.post(daemon, account, body, path=path)
+        assert response.status == 200 and response.json()["product"] == "AMD", response
+    for wrong in (b"\xef\xbb\xbf", b"\xef\xbb" + body[3:], b"\xef\xbb\xbf" + body, body + b"\xef\xbb\xbf"):
+        problem(reporting.post(daemon, account, wrong), 400, "Malformed JSON")
+
+
 def test_too_many_members(daemon, account):
     found = problem(reporting.post(daemon, account, {f"p{n}": "1" for n in range(200)}), 400,
                     "Invalid request parameter")

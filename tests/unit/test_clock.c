@@ -295,6 +295,10 @@ static const struct {
 	{ "2024-06-17T16:39:06Z", INT64_C(1718642346) * S, 0 },
 	{ "2024-06-17T18:39:06+02:00", INT64_C(1718642346) * S, 7200 * S },
 	{ "2024-06-17T12:09:06-0430", INT64_C(1718642346) * S, -16200 * S },
+	/* minutes, as Java's OffsetDateTime writes them */
+	{ "2024-06-17T16:39Z", INT64_C(1718642340) * S, 0 },
+	{ "2024-06-17T18:39+02:00", INT64_C(1718642340) * S, 7200 * S },
+	{ "2024-06-17T18:39 0200", INT64_C(1718642340) * S, 7200 * S },
 };
 
 START_TEST(moments_know_the_offset_that_they_were_written_with)
@@ -305,8 +309,24 @@ START_TEST(moments_know_the_offset_that_they_were_written_with)
 	ck_assert(clock_parse_moment(str_from(moments[_i].text), &moment));
 	ck_assert_int_eq(moment.time_us, moments[_i].time_us);
 	ck_assert_int_eq(moment.offset_us, moments[_i].offset_us);
-	/* a record's time is never a date alone */
-	ck_assert(clock_parse_iso8601(str_from(moments[_i].text), &time_us) == (strlen(moments[_i].text) > 10));
+	/* a record's time is never a date alone, nor without seconds */
+	bool is_whole = strlen(moments[_i].text) > 16 && moments[_i].text[16] == ':';
+	ck_assert(clock_parse_iso8601(str_from(moments[_i].text), &time_us) == is_whole);
+}
+END_TEST
+
+static const char *const no_moments[] = {
+	"2024-06-17T16:39",    "2024-06-17T16:39.5Z", "2024-06-17T16:39:Z", "2024-06-17T16Z",
+	"2024-06-17T16:60Z",   "2024-06-17T16:39+",   "2024-06-17T16:39+1", "2024-06-17T16:39+02:00:00",
+	"2024-06-17T16:39:06", "2024-06-17T16:39ZZ",  "2024-06-17T24:00Z",  "2024-06-31T16:39Z",
+};
+
+START_TEST(what_is_no_moment_is_refused)
+{
+	struct clock_moment moment = { 42, 42 };
+
+	ck_assert_msg(!clock_parse_moment(str_from(no_moments[_i]), &moment), "\"%s\" was read", no_moments[_i]);
+	ck_assert_int_eq(moment.time_us, 42);
 }
 END_TEST
 
@@ -365,6 +385,7 @@ Suite *suite_clock(void)
 	tcase_add_test(calendar, days_round_down_also_before_the_epoch);
 	tcase_add_loop_test(calendar, months_before_keeps_to_the_calendar, 0, COUNT(earlier));
 	tcase_add_loop_test(calendar, moments_know_the_offset_that_they_were_written_with, 0, COUNT(moments));
+	tcase_add_loop_test(calendar, what_is_no_moment_is_refused, 0, COUNT(no_moments));
 	tcase_add_loop_test(calendar, durations_read_as_people_write_them, 0, COUNT(durations));
 	tcase_add_test(calendar, clocks_run_forward_and_know_the_year);
 	suite_add_tcase(suite, read);
