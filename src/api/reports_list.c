@@ -3,11 +3,12 @@
  * reports_list.c: GET /v2/reports?account_id=&status=A,B&date_from=&date_to=, an account's reports, newest first.
  *
  * Without date_from it covers the last seven days; nothing older is kept anyway. The newest LIST_MAX are listed, or
- * fewer if they exceed LIST_BYTES_MAX; clients page through more with date_to.
+ * fewer if they exceed LIST_BYTES_MAX; _links.next leads to older ones, by date_to.
  */
 #include "api/reports.h"
 
 #include "base/clock.h"
+#include "api/link.h"
 #include "api/plan.h"
 
 #define LIST_MAX 500
@@ -25,6 +26,8 @@ struct list {
 	int64_t to_us;
 	struct str base_url;
 	uint64_t count;
+	int64_t last_us;    /* when the last one was received */
+	bool more;          /* there are older ones */
 	struct buf reports; /* JSON objects, separated by commas */
 	struct error err;
 };
@@ -154,40 +157,65 @@ static bool add_report(void *arg, const struct report *report)
 
 	if (visible <= 0)
 		return visible == 0;
-	if (list->count == LIST_MAX || list->reports.len >= LIST_BYTES_MAX)
+	list->more = list->count == LIST_MAX || list->reports.len >= LIST_BYTES_MAX;
+	if (list->more)
 		return false;
+	list->last_us = report->received_us;
 	if (list->count++ > 0)
 		buf_add_char(&list->reports, ',');
 	return report_write_status(report, list->base_url, &list->reports, &list->err) == 0;
 }
 
-static void write_self(const struct http_request *request, struct json *json)
+static void add_date(struct buf *url, const char *name, int64_t time_us)
 {
-	struct buf url = { 0 };
+	struct buf text = { 0 };
 
-	http_request_url(request, &url);
-	json_key(json, "_links");
-	json_object_begin(json);
-	json_key(json, "self");
-	json_object_begin(json);
-	json_key(json, "href");
-	json_str(json, buf_str(&url));
-	json_object_end(json);
-	json_object_end(json);
-	json_key(json, "self_link"); /* of older versions of the API */
-	json_str(json, buf_str(&url));
-	if (url.failed)
-		json->out->failed = true;
-	buf_free(&url);
+	clock_format_record(&text, time_us);
+	api_link_add(url, str_from(name), buf_str(&text));
+	url->failed |= text.failed;
+	buf_free(&text);
 }
 
-static void answer(struct http_request *request, const struct list *list)
+/* Each report is received in a microsecond of its own: the rest begins before that of the last one. */
+static void write_next(struct http_request *request, const struct list *list, const struct query_params *params,
+                       struct json *json)
+{
+	static const char *const own[] = { "date_from", "date_to", NULL };
+	struct buf next = { 0 };
+
+	api_link_begin(&next, request, params, own);
+	add_date(&next, "date_from", list->from_us);
+	add_date(&next, "date_to", list->last_us);
+	api_link_write(json, "next", &next);
+	api_link_header(request, "next", &next);
+	json->out->failed |= next.failed;
+	buf_free(&next);
+}
+
+static void write_links(struct http_request *request, const struct list *list, const struct query_params *params,
+                        struct json *json)
+{
+	struct buf self = { 0 };
+
+	http_request_url(request, &self);
+	json_key(json, "_links");
+	json_object_begin(json);
+	api_link_write(json, "self", &self);
+	if (list->more)
+		write_next(request, list, params, json);
+	json_object_end(json);
+	json_member_str(json, "self_link", buf_str(&self)); /* of older versions of the API */
+	json->out->failed |= self.failed;
+	buf_free(&self);
+}
+
+static void answer(struct http_request *request, const struct list *list, const struct query_params *params)
 {
 	struct buf body = { 0 };
 	struct json json = json_to(&body);
 
 	json_object_begin(&json);
-	write_self(request, &json);
+	write_links(request, list, params, &json);
 	json_key(&json, "items_count");
 	json_uint(&json, list->count);
 	json_key(&json, "reports");
@@ -199,7 +227,8 @@ static void answer(struct http_request *request, const struct list *list)
 	http_reply(request, 200, "application/json", &body);
 }
 
-static void list_reports(struct http_request *request, const struct api *app, struct list *list)
+static void list_reports(struct http_request *request, const struct api *app, const struct query_params *params,
+                         struct list *list)
 {
 	struct buf base_url = { 0 };
 	struct error err = { 0 };
@@ -213,7 +242,7 @@ static void list_reports(struct http_request *request, const struct api *app, st
 	else if (list->err.code != ERROR_NONE)
 		http_reply_error(request, &list->err);
 	else
-		answer(request, list);
+		answer(request, list, params);
 	buf_free(&base_url);
 	buf_free(&list->reports);
 }
@@ -229,6 +258,6 @@ void api_report_list(struct http_request *request, void *arg)
 	    read_parameters(&list, &params, &err) < 0)
 		http_reply_error(request, &err);
 	else if (api_plan_may_read(request, app, list.account, &list.account_key))
-		list_reports(request, app, &list);
+		list_reports(request, app, &params, &list);
 	query_params_free(&params);
 }

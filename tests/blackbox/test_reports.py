@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import threading
 import time
+import urllib.parse
 import uuid
 
 import pytest
@@ -380,6 +381,30 @@ def test_the_list_gives_an_accounts_reports_newest_first(daemon, account):
     assert page["_links"]["self"]["href"].endswith("status=SUCCESS,TRUNCATED")
     none = daemon.get("/v2/reports", {"account_id": account.id, "status": "FAILED"}, account).json()
     assert (none["items_count"], none["reports"]) == (0, [])
+
+
+def test_a_long_list_goes_on_by_its_link(daemons):
+    """It is cut at 500, or at 1 MiB, which callback URLs of 16,000 bytes reach sooner."""
+    daemon = daemons(callbacks="no", reports_max=1, report_pause="10s")
+    account = daemon.new_account()
+    url = "https://example.com/" + "t" * 16000
+    made = [reporting.create(daemon, account, product=("AMD", "ASR")[n % 2], callback_url=url)["request_id"] for n in range(140)]
+    for query, wanted in (({"account_id": account.id}, made),
+                          ({"account_id": account.id, "status": "PENDING", "date_from": iso(YESTERDAY)}, made[1:])):
+        seen, pages = [], 0
+        response = daemon.get("/v2/reports", query, account)
+        while True:
+            body, pages = response.json(), pages + 1
+            assert response.status == 200 and body["items_count"] == len(body["reports"]), response
+            seen += [r["request_id"] for r in body["reports"]]
+            if "next" not in body["_links"]:
+                assert "Link" not in response.headers
+                break
+            next_url = body["_links"]["next"]["href"]
+            assert response.headers["Link"] == f'<{next_url}>; rel="next"'
+            response = daemon.get("/v2/reports", account=account, raw_query=urllib.parse.urlsplit(next_url).query)
+        assert pages == 3 and seen == wanted[::-1]
+    daemon.stop()
 
 
 def test_the_list_takes_dates(daemon, account):
