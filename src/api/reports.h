@@ -51,9 +51,9 @@ MUST_CHECK int api_report_is_visible(const struct http_request *request, const s
                                      const struct report *report, struct error *err);
 
 /*
- * The members of a JSON object as parameters: texts, numbers and booleans as their texts, null as not given, an array
- * of texts joined by commas. Any other form is a problem of that member. ERROR_INVALID when the body is no JSON object,
- * or has too many members.
+ * The members of a JSON object as parameters: texts, numbers and booleans as their texts, whole numbers in digits alone,
+ * null as not given, an array of texts joined by commas. Any other form is a problem of that member. ERROR_INVALID when
+ * the body is no JSON object, or has too many members.
  */
 MUST_CHECK int api_report_params(struct query_params *params, struct query_problems *problems, struct str body,
                                  struct error *err);

@@ -7,6 +7,7 @@
  */
 #include "api/reports.h"
 
+#include "base/decimal.h"
 #include "base/json_reader.h"
 
 struct body {
@@ -15,7 +16,7 @@ struct body {
 	struct query_problems *problems;
 	struct error *err;
 	struct buf name; /* of the member that is being read */
-	struct buf list; /* its value if that is an array: the texts, joined by commas */
+	struct buf made; /* its value where that is not as it was sent: of an array the texts, joined by commas */
 };
 
 static int malformed(struct body *body)
@@ -55,20 +56,40 @@ static int add(struct body *body, struct str value)
 	return query_params_add(body->params, buf_str(&body->name), value, body->err);
 }
 
-/* Reads to the end of an array that is a member's value: its texts into body->list. Anything else sets *wrong. */
+static bool is_in_digits(struct str text)
+{
+	return !memchr(text.p, '.', text.len) && !memchr(text.p, 'e', text.len) && !memchr(text.p, 'E', text.len);
+}
+
+/* Programs that have numbers of floating point alone write 447700900123 as 447700900123.0 or 4.47700900123e+11, which
+ * is no record's text. */
+static int add_number(struct body *body, struct str text)
+{
+	struct decimal number;
+
+	if (is_in_digits(text) || decimal_read(text, &number) != DECIMAL_FINE)
+		return add(body, text);
+	buf_clear(&body->made);
+	decimal_format(&body->made, number);
+	if (body->made.failed)
+		return out_of_memory(body);
+	return add(body, is_in_digits(buf_str(&body->made)) ? buf_str(&body->made) : text);
+}
+
+/* Reads to the end of an array that is a member's value: its texts into body->made. Anything else sets *wrong. */
 static int read_list(struct body *body, bool *wrong)
 {
 	size_t depth = body->reader.depth;
 
-	buf_clear(&body->list);
+	buf_clear(&body->made);
 	while (body->reader.depth >= depth) {
 		switch (next(body)) {
 		case JSON_EVENT_FAULT:
 			return -1;
 		case JSON_EVENT_STRING:
-			if (body->list.len > 0)
-				buf_add_char(&body->list, ',');
-			buf_add_str(&body->list, body->reader.text);
+			if (body->made.len > 0)
+				buf_add_char(&body->made, ',');
+			buf_add_str(&body->made, body->reader.text);
 			break;
 		case JSON_EVENT_ARRAY_END:
 			break;
@@ -76,7 +97,7 @@ static int read_list(struct body *body, bool *wrong)
 			*wrong = true;
 		}
 	}
-	return body->list.failed ? out_of_memory(body) : 0;
+	return body->made.failed ? out_of_memory(body) : 0;
 }
 
 /* Skips to the end of a container that is no parameter's value. */
@@ -96,8 +117,9 @@ static int read_member(struct body *body)
 
 	switch (next(body)) {
 	case JSON_EVENT_STRING:
-	case JSON_EVENT_NUMBER:
 		return add(body, body->reader.text);
+	case JSON_EVENT_NUMBER:
+		return add_number(body, body->reader.text);
 	case JSON_EVENT_TRUE:
 		return add(body, STR_LITERAL("true"));
 	case JSON_EVENT_FALSE:
@@ -117,7 +139,7 @@ static int read_member(struct body *body)
 		return -1;
 	}
 	if (!wrong)
-		return add(body, buf_str(&body->list));
+		return add(body, buf_str(&body->made));
 	refuse(body, "Neither text, number, true, false nor a list of texts");
 	return 0;
 }
@@ -158,6 +180,6 @@ int api_report_params(struct query_params *params, struct query_problems *proble
 
 	json_reader_free(&body.reader);
 	buf_free(&body.name);
-	buf_free(&body.list);
+	buf_free(&body.made);
 	return result;
 }

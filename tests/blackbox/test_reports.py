@@ -218,6 +218,8 @@ def test_numbers_count_as_their_text_and_null_as_not_given(daemon, account):
                            **around_noon())
     assert ended["to"] == "447700900124" and "status" not in ended
     assert [r["to"] for r in reporting.rows(daemon, account, ended)] == ["447700900124"]
+    ended = reporting.make(daemon, account, product="SMS", direction="outbound", to=447700900124.0, **around_noon())
+    assert ended["to"] == "447700900124" and ended["items_count"] == 1
 
 
 @pytest.mark.parametrize("body", [
