@@ -194,13 +194,14 @@ static void run_steps(struct tasks *tasks)
 {
 	int starving = starving_priority(tasks);
 	struct task *task = next_task(tasks, starving);
+	bool had_all = task && is_beside_requests(task);
 	int highest;
 
-	if (task && is_beside_requests(task))
+	if (had_all)
 		run_step_beside_requests(task);
 	else if (task)
 		run_step(task, task->urgent ? step_us(tasks) : left_us(tasks), step_us(tasks));
-	while ((highest = highest_priority(tasks)) != starving || left_us(tasks) > 0) {
+	while ((highest = highest_priority(tasks)) != starving || (left_us(tasks) > 0 && !had_all)) {
 		task = next_task(tasks, highest);
 		if (!task)
 			break;

@@ -335,6 +335,30 @@ START_TEST(maintenance_has_one_step_a_turn_as_long_as_the_rest_of_it_beside_requ
 }
 END_TEST
 
+START_TEST(maintenance_that_was_passed_over_has_one_step_a_turn_beside_requests_too)
+{
+	int checked = 0;
+
+	start_job(0, "", TASK_MAINTENANCE, 10, 1000000);
+	for (int tries = 0; checked < 3 && tries < 1000; tries++) {
+		/* it takes three turns; in the next one, who was passed over is first */
+		start_job(1, "", TASK_REPORTS, TASK_TURN_US, 3);
+		while (task_is_started(&jobs[1].task))
+			run_a_turn();
+		int64_t begin_us = clock_monotonic_us();
+		make_job(2, "account1", TASK_IDS, 10, 1);
+		ck_assert(task_try_now(&jobs[2].task));
+		int before = jobs[0].steps;
+		run_a_turn();
+		if (clock_monotonic_us() - begin_us > 2000) /* the machine was busy: the request may be long ago */
+			continue;
+		ck_assert_int_le(jobs[0].steps - before, 1);
+		checked += jobs[0].steps > before;
+	}
+	ck_assert_int_eq(checked, 3);
+}
+END_TEST
+
 START_TEST(maintenance_that_is_urgent_keeps_its_steps_beside_requests)
 {
 	task_set_urgent(&start_job(0, "", TASK_MAINTENANCE, 10, 1000)->task, true);
@@ -569,6 +593,7 @@ Suite *suite_task(void)
 	tcase_add_test(tcase, short_work_runs_at_once_unless_the_owner_has_some_already);
 	tcase_add_test(tcase,
 	               maintenance_has_one_step_a_turn_as_long_as_the_rest_of_it_beside_requests_that_run_at_once);
+	tcase_add_test(tcase, maintenance_that_was_passed_over_has_one_step_a_turn_beside_requests_too);
 	tcase_add_test(tcase, maintenance_that_is_urgent_keeps_its_steps_beside_requests);
 	tcase_add_test(tcase, what_runs_at_once_is_of_the_turns_time);
 	tcase_add_test(tcase, urgent_task_gets_a_step_in_every_turn);
