@@ -152,14 +152,35 @@ static int write_waiting(struct archive *archive, struct error *err)
 	return result;
 }
 
-/* Writes what waits and these bytes, or has them wait, too. Hashes before it writes: bytes from a map are then in the
- * processor's cache, or at least in memory. */
+static struct str cut(struct str *bytes, size_t len)
+{
+	struct str first = { bytes->p, len };
+
+	bytes->p += len;
+	bytes->len -= len;
+	return first;
+}
+
+/* Writes up to the last multiple of WAITING_BYTES in the file, and has the rest wait: the page cache then takes each write
+ * as one large folio. Hashes before it writes: bytes from a map are then in the processor's cache, or at least in memory. */
 static int write_or_wait(struct archive *archive, struct str bytes, struct error *err)
 {
-	if (archive->waiting.len + bytes.len >= WAITING_BYTES && write_waiting(archive, err) < 0)
-		return -1;
-	if (bytes.len >= WAITING_BYTES)
-		return add_to_hash(archive->hash, bytes, err) < 0 ? -1 : write_all(archive, bytes, err);
+	size_t room = WAITING_BYTES - (size_t)(archive->state.bytes % WAITING_BYTES);
+
+	if (bytes.len >= room && archive->waiting.len > 0) {
+		buf_add_str(&archive->waiting, cut(&bytes, room));
+		if (archive->waiting.failed)
+			return no_memory(err);
+		if (write_waiting(archive, err) < 0)
+			return -1;
+		room = WAITING_BYTES;
+	}
+	if (bytes.len >= room) {
+		struct str whole = cut(&bytes, bytes.len - (bytes.len - room) % WAITING_BYTES);
+
+		if (add_to_hash(archive->hash, whole, err) < 0 || write_all(archive, whole, err) < 0)
+			return -1;
+	}
 	buf_add_str(&archive->waiting, bytes);
 	if (archive->waiting.failed)
 		return no_memory(err);
