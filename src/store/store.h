@@ -31,14 +31,14 @@ struct store_options {
 	struct meta *meta;           /* stays the caller's, and is closed after the store */
 	struct shrinking *shrinking; /* the same; NULL: files are removed in one go */
 	int days_open_max;
-	uint32_t seal_rows;                  /* a partition with as many hot rows is sealed; 0: STORE_SEAL_ROWS */
-	uint32_t seal_part_rows;             /* of these, as many are stored at once; 0: STORE_SEAL_PART_ROWS */
-	int64_t seal_age_us;                 /* one whose hot rows are that old is, too; 0: STORE_SEAL_AGE_US */
+	uint32_t seal_rows;      /* a partition with as many hot rows is sealed; 0: STORE_SEAL_ROWS */
+	uint32_t seal_part_rows; /* as many of these are stored at once, as a run; 0: STORE_SEAL_PART_ROWS */
+	int64_t seal_age_us;     /* one whose hot rows are that old is, too; 0: STORE_SEAL_AGE_US */
 	const struct store_cluster *cluster; /* of the engine that keeps records in one (cluster.h), or NULL */
 };
 
 #define STORE_SEAL_ROWS 16384
-#define STORE_SEAL_ROWS_MAX 65536 /* of one seal */
+#define STORE_SEAL_ROWS_MAX 65536 /* of a job, however large seal_rows; and of a run that is merged */
 #define STORE_SEAL_PART_ROWS \
 	8192 /* to write them, and their commit, is one piece of work each, which the loop waits for */
 #define STORE_SEAL_AGE_US (INT64_C(600) * 1000000)

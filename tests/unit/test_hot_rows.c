@@ -517,14 +517,21 @@ static uint64_t seal_due(uint32_t most)
 	return begin - left;
 }
 
-static const struct hot_partition *hot_partition_of(uint32_t account)
+static struct partition own_partition(uint32_t account)
 {
 	char name[9];
 
 	account_name(name, account);
 	struct partition partition = partition_of(&(struct account_key){ 0 }, sms()->number, CATALOG_OUTBOUND);
 	partition.account = account_key_of_id(name);
+	return partition;
+}
+
+static const struct hot_partition *hot_partition_of(uint32_t account)
+{
+	struct partition partition = own_partition(account);
 	const struct hot_partition *own = hot_partition_find(&store_day(f.store, DAY, false, &err)->hot, &partition);
+
 	ck_assert_ptr_nonnull(own);
 	return own;
 }
@@ -557,6 +564,44 @@ START_TEST(what_is_old_enough_is_sealed_a_part_at_a_time_and_nothing_of_it_is_le
 		put_one(i * ACCOUNTS, clock_day_start_us(DAY) + i);
 	commit();
 	ck_assert_uint_eq(seal_due(30), 60 + (uint64_t)_i);
+	assert_all_there("sealed");
+}
+END_TEST
+
+/* Of a partition's runs on the day. */
+static uint32_t rows_of_smallest_run(void)
+{
+	uint32_t rows[64] = { 0 }, least = UINT32_MAX;
+	struct block_index entries = { 0 };
+	struct partition partition = own_partition(0);
+	struct day *day = store_day(f.store, DAY, false, &err);
+	MDB_txn *txn = env_read(&day->env, &err);
+
+	ck_assert_ptr_nonnull(txn);
+	ASSERT_OK(block_index_read(day, txn, &partition, &entries, &err));
+	for (size_t i = 0; i < entries.count; i++) {
+		ck_assert_uint_lt(entries.entries[i].block.run, 64);
+		rows[entries.entries[i].block.run] += entries.entries[i].block.rows;
+	}
+	for (size_t i = 0; i < 64; i++)
+		least = rows[i] > 0 && rows[i] < least ? rows[i] : least;
+	block_index_free(&entries);
+	ASSERT_OK(env_read_end(&day->env, txn, 0, &err));
+	return least;
+}
+
+/* Of more rows than a part takes, none is left with so few that its run is to be merged again. */
+START_TEST(parts_leave_no_small_run)
+{
+	f.options.seal_rows = 100;
+	f.options.seal_part_rows = 30;
+	f.options.seal_age_us = 1;
+	fixture_restart(&f);
+	for (uint32_t i = 0; i < (uint32_t)_i; i++)
+		put_one(i * ACCOUNTS, clock_day_start_us(DAY) + i);
+	commit();
+	ck_assert_uint_eq(seal_due(30), (uint64_t)_i);
+	ck_assert_uint_ge(rows_of_smallest_run(), 15);
 	assert_all_there("sealed");
 }
 END_TEST
@@ -1152,6 +1197,7 @@ Suite *suite_hot_rows(void)
 	tcase_add_test(stored, rows_that_need_no_look_are_removed_at_once_where_all_are_dead);
 	tcase_add_test(stored, what_is_due_is_sealed_a_part_at_a_time_and_nothing_of_it_is_left);
 	tcase_add_loop_test(stored, what_is_old_enough_is_sealed_a_part_at_a_time_and_nothing_of_it_is_left, 0, 2);
+	tcase_add_loop_test(stored, parts_leave_no_small_run, 31, 101);
 	tcase_add_loop_test(stored, what_changes_between_two_parts_is_there, 0, 3);
 	tcase_add_test(stored, only_rows_that_are_due_make_sealing_lag);
 	tcase_add_test(stored, dead_rows_are_not_seen_after_a_restart);

@@ -124,10 +124,22 @@ static uint32_t rows_at_most(const struct seal *seal)
 	return own ? own->order.count : UINT32_MAX;
 }
 
+/* Half of a full part where that leaves the next one more than a small run. */
+static uint32_t rows_of_part(const struct store *store, const struct seal *seal)
+{
+	const struct hot_partition *own = hot_partition_find(&seal->day->hot, &seal->partition);
+	uint32_t left = own && own->rows < seal->rows_left ? own->rows : seal->rows_left;
+	uint32_t full = seal_part_rows(store), few = seal_few_rows(store);
+
+	if (left > full && left - full < few)
+		return few;
+	return full < seal->rows_left ? full : seal->rows_left;
+}
+
 void seal_begin_part(const struct store *store, struct seal *seal)
 {
 	seal->part_begun_us = clock_monotonic_us();
-	seal->rows_max = seal_part_rows(store) < seal->rows_left ? seal_part_rows(store) : seal->rows_left;
+	seal->rows_max = rows_of_part(store, seal);
 	buf_clear(&seal->positions);
 	buf_clear(&seal->ids);
 	buf_clear(&seal->gone);

@@ -3,8 +3,8 @@
  * seal_merge.c: which runs of a day are worth merging.
  *
  * A run with many deleted rows wastes room and time; many small runs, as a quiet account's seals by age leave them, waste
- * look-ups; blocks of the format before have no columns. Runs are merged whole, up to what one seal may hold; the result
- * is as if all had been sealed at once.
+ * look-ups; blocks of the format before have no columns. Runs are merged whole, up to the rows that one job may take; the
+ * result is one run of them.
  *
  * A day may have a hundred thousand partitions, so it is searched in rounds: each search resumes where the one before
  * has ended. A round after which the day's blocks are the same as before it has found all there is. What a round fails
@@ -53,7 +53,7 @@ static int compare(const void *a, const void *b)
  * is not small, even if some of its rows were replaced. */
 static bool choose(const struct store *store, struct seal *seal, struct run_stat *stats, size_t count)
 {
-	const uint32_t few = seal_part_rows(store) / 2, rows_max = seal_job_rows(store);
+	const uint32_t few = seal_few_rows(store), rows_max = seal_job_rows(store);
 	size_t to_rebuild = 0, small = 0;
 	uint64_t rows = 0, bytes = 0;
 

@@ -41,7 +41,7 @@ struct seal {
 	const struct catalog_product *product;
 	struct partition partition;
 	uint64_t snapshot;    /* rows up to this seq, in the version of this seq or before */
-	uint32_t rows_max;    /* of the part that is under way */
+	uint32_t rows_max;    /* of the part that is under way, if hot rows are sealed */
 	uint32_t rows_left;   /* hot rows that the job may take, from this part on */
 	uint32_t rows_enough; /* a partition of so many is due, even if it has no full seal and is not old */
 	bool whole;           /* no such row is left */
@@ -92,6 +92,12 @@ static inline uint32_t seal_part_rows(const struct store *store)
 	uint32_t rows = store->options.seal_part_rows;
 
 	return rows < seal_job_rows(store) ? rows : seal_job_rows(store);
+}
+
+/* A run of fewer rows counts as small: many of them are merged. */
+static inline uint32_t seal_few_rows(const struct store *store)
+{
+	return seal_part_rows(store) / 2;
 }
 
 /* Those gathered in this part. */
