@@ -25,6 +25,9 @@ struct place_in_memory {
 };
 
 struct memory_record {
+	const struct catalog_product *product;
+	struct account_key account;
+	uint64_t id_hash; /* of its id; ids are compared where it is the same */
 	struct sample *now;
 	struct sample *committed;    /* NULL: not yet */
 	uint64_t seq, seq_committed; /* of the newest change */
@@ -34,7 +37,7 @@ struct memory_record {
 
 struct memory {
 	struct store_head head;
-	struct memory_record **records;
+	struct memory_record *records;
 	size_t count;
 	int32_t *days; /* ascending */
 	size_t days_count;
@@ -56,6 +59,12 @@ static void *must(void *memory)
 	return memory;
 }
 
+/* An array of so many things, with room for one more: it is doubled when it has a power of two, and is full. */
+static void *room_for_one(void *array, size_t count, size_t size)
+{
+	return count & (count - 1) ? array : must(realloc(array, (count ? 2 * count : 1) * size));
+}
+
 static int open_memory(struct store **out, const struct store_options *options, struct error *err)
 {
 	struct memory *memory = must(calloc(1, sizeof(*memory)));
@@ -72,7 +81,6 @@ static void free_record(struct memory_record *record)
 		free(record->committed);
 	free(record->now);
 	free(record->positions);
-	free(record);
 }
 
 static void close_memory(struct store *store)
@@ -80,7 +88,7 @@ static void close_memory(struct store *store)
 	struct memory *memory = memory_of(store);
 
 	for (size_t i = 0; i < memory->count; i++)
-		free_record(memory->records[i]);
+		free_record(&memory->records[i]);
 	free(memory->records);
 	free(memory->days);
 	free(memory);
@@ -93,37 +101,33 @@ static struct str value_of(const struct record *record, uint8_t column)
 	return record->values[column];
 }
 
-static bool is_same(const struct record *a, const struct record *b)
+static struct str id_of(const struct record *record)
 {
-	const struct catalog_product *product = a->product;
-
-	return product == b->product && id_equal(value_of(a, product->id_column), value_of(b, product->id_column)) &&
-	       str_equal(value_of(a, product->account_column), value_of(b, product->account_column));
-}
-
-static struct memory_record *find_in_day(const struct memory *memory, const struct record *record, int32_t day)
-{
-	for (size_t i = 0; i < memory->count; i++) {
-		const struct sample *now = memory->records[i]->now;
-
-		if (clock_day_of(now->time_us) == day && is_same(&now->record, record))
-			return memory->records[i];
-	}
-	return NULL;
+	return value_of(record, record->product->id_column);
 }
 
 /* The stored version, of the day or, where versions are compared, of the one before or after. */
 static struct memory_record *find_stored(const struct memory *memory, const struct record *record, int64_t time_us,
                                          bool beside)
 {
-	int32_t day = clock_day_of(time_us);
-	struct memory_record *found = find_in_day(memory, record, day);
+	struct memory_record *found[3] = { NULL, NULL, NULL }; /* the day before, the day, the day after */
+	struct account_key account = record_account_key(record);
+	uint64_t id_hash = id_hash64_of_id(id_of(record), 0);
 
-	if (!found && beside)
-		found = find_in_day(memory, record, day - 1);
-	if (!found && beside)
-		found = find_in_day(memory, record, day + 1);
-	return found;
+	for (size_t i = 0; i < memory->count; i++) {
+		struct memory_record *stored = &memory->records[i];
+
+		if (stored->id_hash != id_hash || stored->product != record->product ||
+		    !account_key_equal(&stored->account, &account) ||
+		    !id_equal(id_of(&stored->now->record), id_of(record)))
+			continue;
+		int32_t days = clock_day_of(stored->now->time_us) - clock_day_of(time_us);
+		if (days >= -1 && days <= 1 && !found[days + 1])
+			found[days + 1] = stored;
+	}
+	if (found[1] || !beside)
+		return found[1];
+	return found[0] ? found[0] : found[2];
 }
 
 static void note_day(struct memory *memory, int32_t day)
@@ -140,11 +144,15 @@ static void note_day(struct memory *memory, int32_t day)
 	memory->days_count++;
 }
 
-static struct memory_record *add_record(struct memory *memory)
+static struct memory_record *add_record(struct memory *memory, const struct record *record)
 {
-	memory->records = must(realloc(memory->records, (memory->count + 1) * sizeof(struct memory_record *)));
-	memory->records[memory->count] = must(calloc(1, sizeof(struct memory_record)));
-	return memory->records[memory->count++];
+	memory->records = room_for_one(memory->records, memory->count, sizeof(*memory->records));
+	memory->records[memory->count] = (struct memory_record){
+		.product = record->product,
+		.account = record_account_key(record),
+		.id_hash = id_hash64_of_id(id_of(record), 0),
+	};
+	return &memory->records[memory->count++];
 }
 
 /* Makes `version` what the record is. One that keeps time and direction keeps its place. */
@@ -197,7 +205,7 @@ static void put(struct store *store, const struct record *record, int64_t time_u
 	else if (record->product->partition_direction && record_partition(record) == CATALOG_NO_DIRECTION)
 		result = STORE_LACKS_DIRECTION;
 	else
-		change(memory, add_record(memory), record, time_us);
+		change(memory, add_record(memory, record), record, time_us);
 	done(arg, result, NULL);
 }
 
@@ -206,7 +214,7 @@ static void commit(struct store *store, store_commit_fn done, void *arg)
 	struct memory *memory = memory_of(store);
 
 	for (size_t i = 0; i < memory->count; i++) {
-		struct memory_record *record = memory->records[i];
+		struct memory_record *record = &memory->records[i];
 
 		if (record->committed != record->now)
 			free(record->committed);
@@ -225,7 +233,7 @@ static void drop(struct store *store)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < memory->count; i++) {
-		struct memory_record *record = memory->records[i];
+		struct memory_record *record = &memory->records[i];
 
 		if (!record->committed) {
 			free_record(record);
@@ -236,7 +244,7 @@ static void drop(struct store *store)
 		record->now = record->committed;
 		record->seq = record->seq_committed;
 		record->places_count = record->places_committed;
-		memory->records[kept++] = record;
+		memory->records[kept++] = *record;
 	}
 	memory->count = kept;
 	memory->uncommitted = 0;
@@ -276,8 +284,8 @@ static void remove_first_day(struct memory *memory)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < memory->count; i++) {
-		if (clock_day_of(memory->records[i]->now->time_us) == memory->days[0])
-			free_record(memory->records[i]);
+		if (clock_day_of(memory->records[i].now->time_us) == memory->days[0])
+			free_record(&memory->records[i]);
 		else
 			memory->records[kept++] = memory->records[i];
 	}
@@ -311,7 +319,7 @@ struct list {
 static void list_add(struct list *list, const struct memory_record *record, uint32_t account,
                      const struct place_in_memory *position)
 {
-	list->items = must(realloc(list->items, (list->count + 1) * sizeof(*list->items)));
+	list->items = room_for_one(list->items, list->count, sizeof(*list->items));
 	list->items[list->count++] =
 		(struct item){ record, { clock_day_of(position->time_us), account, position->time_us, position->seq } };
 }
@@ -358,14 +366,11 @@ static void list_sort(struct list *list, int (*compare)(const void *, const void
 static int account_of(const struct memory_record *record, const struct catalog_product *product,
                       const struct account_key *accounts, size_t count)
 {
-	if (!record->committed || record->committed->record.product != product)
+	if (!record->committed || record->product != product)
 		return -1;
-	for (size_t i = 0; i < count; i++) {
-		struct account_key own = record_account_key(&record->committed->record);
-
-		if (account_key_equal(&own, &accounts[i]))
+	for (size_t i = 0; i < count; i++)
+		if (account_key_equal(&record->account, &accounts[i]))
 			return (int)i;
-	}
 	return -1;
 }
 
@@ -388,12 +393,12 @@ static struct list list_of_query(const struct memory *memory, const struct scan_
 	struct list list = { NULL, 0 };
 
 	for (size_t i = 0; i < memory->count; i++) {
-		const struct memory_record *record = memory->records[i];
-		const struct place_in_memory *position = place_at(memory, record, query->snapshot);
+		const struct memory_record *record = &memory->records[i];
 		int account = account_of(record, query->product, query->accounts, query->accounts_count);
+		const struct place_in_memory *position = account < 0 ? NULL : place_at(memory, record, query->snapshot);
 
-		if (position && account >= 0 && position->direction == query->direction &&
-		    position->time_us >= query->from_us && position->time_us < query->to_us)
+		if (position && position->direction == query->direction && position->time_us >= query->from_us &&
+		    position->time_us < query->to_us)
 			list_add(&list, record, (uint32_t)account, position);
 	}
 	list_sort(&list, in_order);
@@ -413,11 +418,11 @@ static struct list list_of_find(const struct memory *memory, const struct scan_f
 	struct list list = { NULL, 0 };
 
 	for (size_t i = 0; i < memory->count; i++) {
-		const struct memory_record *record = memory->records[i];
-		const struct place_in_memory *position = place_at(memory, record, UINT64_MAX);
+		const struct memory_record *record = &memory->records[i];
+		bool owns = account_of(record, find->product, find->account, 1) == 0;
+		const struct place_in_memory *position = owns ? place_at(memory, record, UINT64_MAX) : NULL;
 
-		if (position && account_of(record, find->product, find->account, 1) == 0 &&
-		    (!find->direction || position->direction == find->direction) &&
+		if (position && (!find->direction || position->direction == find->direction) &&
 		    clock_day_of(position->time_us) >= find->first_day && has_id(&record->committed->record, find->id))
 			list_add(&list, record, 0, position);
 	}
@@ -606,7 +611,7 @@ static int run(struct changes *base, int64_t deadline_us, enum scan_end *end, st
 	(void)deadline_us;
 	(void)err;
 	for (size_t i = 0; i < changes->memory->count; i++) {
-		const struct memory_record *record = changes->memory->records[i];
+		const struct memory_record *record = &changes->memory->records[i];
 
 		if (record->seq_committed > query->since &&
 		    account_of(record, query->product, query->accounts, query->accounts_count) >= 0)

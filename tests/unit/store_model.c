@@ -20,6 +20,11 @@ static struct str account_of(const struct sample *sample)
 	return value_of(sample, sample->record.product->account_column);
 }
 
+static uint64_t owner_of(const struct catalog_product *product, const struct account_key *account)
+{
+	return id_hash64(account->bytes, sizeof(account->bytes), product->number);
+}
+
 static uint64_t key_of(const struct sample *sample)
 {
 	const struct catalog_product *product = sample->record.product;
@@ -148,15 +153,19 @@ static void *must(void *memory)
 	return memory;
 }
 
-static struct model_record *add(struct model *model, uint64_t key)
+static struct model_record *add(struct model *model, const struct sample *sample)
 {
+	struct account_key account = record_account_key(&sample->record);
+
 	if (model->count == model->cap) {
 		model->cap = model->cap ? 2 * model->cap : 256;
 		model->records = must(realloc(model->records, model->cap * sizeof(*model->records)));
 		model->keys = must(realloc(model->keys, model->cap * sizeof(*model->keys)));
+		model->owners = must(realloc(model->owners, model->cap * sizeof(*model->owners)));
 	}
 	struct model_record *record = must(calloc(1, sizeof(*record)));
-	model->keys[model->count] = key;
+	model->keys[model->count] = key_of(sample);
+	model->owners[model->count] = owner_of(sample->record.product, &account);
 	model->records[model->count++] = record;
 	return record;
 }
@@ -174,7 +183,7 @@ void model_put(struct model *model, struct sample *sample, const struct store_ve
 	const struct model_place *last = NULL;
 
 	if (!record)
-		record = add(model, key_of(sample));
+		record = add(model, sample);
 	else
 		last = &record->positions[record->places_count - 1];
 	if (!last || last->time_us != position.time_us || last->direction != position.direction)
@@ -231,6 +240,7 @@ static void drop_unborn(struct model *model)
 
 		if (record->committed) {
 			model->keys[kept] = model->keys[i];
+			model->owners[kept] = model->owners[i];
 			model->records[kept++] = record;
 		} else {
 			record_free(record);
@@ -420,14 +430,16 @@ const struct model_record **model_find(const struct model *model, const struct c
 {
 	size_t room = 8; /* few have the same id */
 	struct item *items = must(malloc(room * sizeof(*items)));
+	uint64_t owner = owner_of(product, account);
 
 	*count = 0;
 	for (size_t i = 0; i < model->count; i++) {
 		const struct model_record *record = model->records[i];
 		struct item item = { .record = record };
 
-		if (!record->committed || record->gone || record->committed->record.product != product ||
-		    !is_of_account(record->committed, account) || !has_id(record->committed, id))
+		if (model->owners[i] != owner || !record->committed || record->gone ||
+		    record->committed->record.product != product || !is_of_account(record->committed, account) ||
+		    !has_id(record->committed, id))
 			continue;
 		item.position = record->positions[record->places_committed - 1];
 		item.day = -model_place_day(&item.position);
@@ -446,5 +458,6 @@ void model_free(struct model *model)
 		record_free(model->records[--model->count]);
 	free(model->records);
 	free(model->keys);
+	free(model->owners);
 	*model = (struct model){ 0 };
 }

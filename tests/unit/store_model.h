@@ -32,6 +32,7 @@ struct model_record {
 struct model {
 	struct model_record **records; /* in order of arrival */
 	uint64_t *keys;                /* a hash of what makes each the same record; to find it quickly */
+	uint64_t *owners;              /* a hash of the product and the account of each, likewise */
 	size_t count;
 	size_t cap;
 	int32_t first_day; /* those before are removed */
