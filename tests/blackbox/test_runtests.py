@@ -20,6 +20,8 @@ BUILD_PACKAGES=()
 SUITE = """#!/bin/sh
 if [ "$CK_RUN_SUITE" = good ]; then echo '100%: Checks: 2, Failures: 0, Errors: 0'; exit 0; fi
 if [ "$CK_RUN_SUITE" = ended ]; then exit 3; fi
+if [ "$CK_RUN_SUITE" = together ]; then [ "$CK_FORK" = no ] && exit 86; echo '100%: Checks: 2, Failures: 0, Errors: 0'; exit 0; fi
+if [ "$CK_FORK" = no ]; then echo 'ERROR: AddressSanitizer'; exit 86; fi
 echo 'Running suite(s): bad'
 echo '33%: Checks: 3, Failures: 1, Errors: 1'
 echo '../../tests/unit/test_bad.c:12:F:rows:row_is_kept:0: Assertion failed: a == 1'
@@ -94,6 +96,13 @@ def test_what_failed_is_listed_before_the_last_line(project):
     assert (project / "build/tests/failures").read_text().splitlines() == failures
     assert ended.stdout.splitlines()[-len(failures) - 3:] == ["== failed ==", *failures, "", "7 passed, 9 failed"], ended.stdout
     assert ended.returncode == 1
+
+
+def test_unit_tests_that_fail_only_together_have_failed(project):
+    write(project, "tests/unit/suites.def", "SUITE(together)\n")
+    ended = run(project, "unit")
+    assert (project / "build/tests/failures").read_text() == "unit together: ended with status 86 after 2 tests\n"
+    assert ended.returncode == 1 and ended.stdout.splitlines()[-1] == "2 passed, 1 failed"
 
 
 def test_what_failed_before_is_not_listed_again(project):

@@ -14,13 +14,15 @@
 #include "base/config_value.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define PATH "/tmp/cdrd-test-config-XXXXXX"
 
 static struct config config;
 static struct error err;
-static char path[] = "/tmp/cdrd-test-config-XXXXXX";
+static char path[] = PATH;
 
 static void set_up(void)
 {
+	memcpy(path, PATH, sizeof(path));
 	int fd = mkstemp(path);
 
 	ck_assert_int_ge(fd, 0);

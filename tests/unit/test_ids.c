@@ -56,6 +56,7 @@ static void make_blocks(void)
 	struct sampler sampler = { .pick = { 5 } };
 	struct position position = { clock_day_start_us(20500), 1, 0 };
 
+	reader = (struct block_reader){ 0 };
 	product = catalog_product_find(STR_LITERAL("AMD"));
 	partition = partition_of(&(struct account_key){ "acct0001" }, product->number, 0);
 	block_builder_begin(builder, product, 0, UINT32_MAX);
