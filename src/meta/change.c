@@ -6,8 +6,18 @@
 
 #include "meta/meta_env.h"
 
+/* Its own transaction has ended without effect. An outer one in which nothing waits is not left open: to others it would
+ * look as if something did. */
+static void drop(struct change *change)
+{
+	meta_drop(change->meta, change->is_local);
+	if (change->is_alone)
+		env_abort(meta_env(change->meta));
+}
+
 static int begin(struct change *change, struct error *err)
 {
+	change->is_alone = !meta_is_waiting(change->meta);
 	MDB_txn *outer = meta_begin(change->meta, change->is_local, err), *txn = NULL;
 
 	if (!outer)
@@ -15,7 +25,7 @@ static int begin(struct change *change, struct error *err)
 	int rc = mdb_txn_begin(meta_env(change->meta)->mdb, outer, 0, &txn);
 	change->txn = txn;
 	if (rc)
-		meta_drop(change->meta, change->is_local);
+		drop(change);
 	return rc ? env_fail(meta_env(change->meta), rc, "begin change", err) : 0;
 }
 
@@ -71,7 +81,7 @@ int change_remove(struct change *change, enum meta_db db, struct str key, struct
 void change_drop(struct change *change)
 {
 	mdb_txn_abort(change->txn);
-	meta_drop(change->meta, change->is_local);
+	drop(change);
 }
 
 int change_end(struct change *change, int result, struct error *err)
@@ -82,7 +92,7 @@ int change_end(struct change *change, int result, struct error *err)
 	}
 	int rc = mdb_txn_commit(change->txn);
 	if (rc) {
-		meta_drop(change->meta, change->is_local);
+		drop(change);
 		return env_fail(meta_env(change->meta), rc, "commit change", err);
 	}
 	return change->is_local ? meta_commit_local(change->meta, err) : meta_commit(change->meta, err);

@@ -18,6 +18,7 @@ struct change {
 	struct meta *meta;
 	void *txn; /* an MDB_txn */
 	bool is_local;
+	bool is_alone; /* nothing waited when it began */
 };
 
 MUST_CHECK int change_begin(struct change *change, struct meta *meta, struct error *err);

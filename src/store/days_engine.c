@@ -190,7 +190,7 @@ static int days_open(struct store **out, const struct store_options *options, st
 	    upgrade_load(store, err) != 0 || day_list_load(store, err) != 0 || moves_open(store, err) != 0 ||
 	    store_clock_load(store, err) != 0 || erased_load(store, err) != 0)
 		goto fail;
-	moves_finish(store);
+	moves_finish_alone(store);
 	buf_free(&path);
 	*out = store;
 	return 0;
@@ -389,7 +389,7 @@ int days_commit(struct store *store, struct error *err)
 
 	if (result != 0 || wrote)
 		note_commit(store, result, err);
-	if (result != 0 || day_list_write(store, err) != 0) {
+	if (result != 0 || day_list_put(store, err) != 0) {
 		store_abort(store);
 		return -1;
 	}

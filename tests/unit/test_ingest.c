@@ -621,6 +621,32 @@ START_TEST(first_record_after_a_rejected_one_does_not_commit_it)
 }
 END_TEST
 
+static int note_quarantine(void *arg, struct error *error)
+{
+	(void)error;
+	*(int *)arg = fixture_count_quarantine(f.meta);
+	return 0;
+}
+
+/* Listing the day would, with a commit of its own. */
+START_TEST(first_record_of_a_day_does_not_commit_what_was_rejected_before_the_place_is_put)
+{
+	struct outcome source;
+	int entries = -1;
+	struct ingest_watch watch = { .on_stored = note_quarantine, .arg = &entries };
+
+	ingest_watch_commits(ingest, &watch);
+	open_batch(&source);
+	feed(&source, "{\"product\":\"SMS\"}\n");
+	feed_sms(&source, "a", "delivered");
+	finish(&source);
+	await(&source);
+	ck_assert_int_eq(entries, 0);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 1);
+	ingest_unwatch_commits(ingest, &watch);
+}
+END_TEST
+
 START_TEST(late_source_that_is_given_up_leaves_nothing_in_quarantine)
 {
 	struct outcome source, other;
@@ -1504,6 +1530,7 @@ Suite *suite_ingest(void)
 	tcase_add_test(batches, same_record_is_a_duplicate_and_other_values_an_update);
 	tcase_add_test(batches, bad_line_does_not_lose_the_others);
 	tcase_add_test(batches, first_record_after_a_rejected_one_does_not_commit_it);
+	tcase_add_test(batches, first_record_of_a_day_does_not_commit_what_was_rejected_before_the_place_is_put);
 	tcase_add_test(batches, listed_errors_are_capped_and_all_are_counted);
 	tcase_add_test(batches, rejected_record_is_kept_as_it_was_sent_with_all_faults);
 	tcase_add_test(batches, rejected_record_of_a_replay_is_not_kept_again);

@@ -168,6 +168,24 @@ START_TEST(entry_of_the_first_layout_is_read)
 }
 END_TEST
 
+/* To whatever does nothing while something waits, such as repacking. */
+START_TEST(a_change_that_is_not_made_leaves_nothing_that_waits_and_takes_nothing_along)
+{
+	struct change change;
+
+	ASSERT_OK(change_begin(&change, f.meta, &err));
+	ASSERT_OK(change_put(&change, META_DB_VALUES, STR_LITERAL("any"), STR_LITERAL("1"), &err));
+	change_drop(&change);
+	ck_assert(!meta_is_waiting(f.meta));
+	put(30, "a");
+	ASSERT_OK(change_begin(&change, f.meta, &err));
+	ck_assert_int_eq(change_end(&change, -1, &err), -1);
+	ck_assert(meta_is_waiting(f.meta));
+	commit();
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 1);
+}
+END_TEST
+
 START_TEST(ends_tell_the_oldest_and_the_newest)
 {
 	struct quarantine_ends ends;
@@ -370,6 +388,7 @@ Suite *suite_quarantine(void)
 	tcase_add_test(tcase, entry_comes_back_whole_after_a_restart);
 	tcase_add_test(tcase, entry_keeps_all_that_a_replay_needs);
 	tcase_add_test(tcase, entry_of_the_first_layout_is_read);
+	tcase_add_test(tcase, a_change_that_is_not_made_leaves_nothing_that_waits_and_takes_nothing_along);
 	tcase_add_test(tcase, ends_tell_the_oldest_and_the_newest);
 	tcase_add_test(tcase, committing_records_leaves_what_waits_in_meta);
 	tcase_add_test(tcase, entry_that_was_not_committed_is_gone);

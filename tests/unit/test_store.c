@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "expect.h"
+#include "meta/rows.h"
 #include "store/blocks/bundle.h"
 #include "store/days/hot_rows.h"
 #include "store/number_search.h"
@@ -1106,6 +1107,7 @@ START_TEST(a_move_that_a_failed_commit_has_torn_is_finished_by_maintenance)
 
 	put_version(sample);
 	ASSERT_OK(store_commit(f.store, &err));
+	ASSERT_OK(meta_commit(f.meta, &err));
 	put_version(moved);
 	ASSERT_OK(moves_write(f.store, &err));
 	ASSERT_OK(env_commit(&f.store->days[_i]->env, &err));
@@ -1266,6 +1268,53 @@ START_TEST(a_day_that_is_full_keeps_what_it_has)
 }
 END_TEST
 
+static bool is_listed(const char *day)
+{
+	int found = meta_find(f.meta, META_DB_DAYS, str_from(day), NULL, NULL, &err);
+
+	expect(found >= 0, "%s", err.message);
+	return found > 0;
+}
+
+/* It waits for the commit of the catalog that follows, and comes again where that is lost. */
+START_TEST(a_day_is_listed_with_the_catalog)
+{
+	char day[] = "2026-11-29";
+	int32_t number;
+
+	ck_assert(clock_parse_day(str_from(day), &number));
+	put_many("acct0001", number, 3);
+	commit();
+	ck_assert(meta_is_waiting(f.meta));
+	ck_assert(!is_listed(day));
+	meta_abort(f.meta);
+	put_many("acct0001", number, 3);
+	commit();
+	ASSERT_OK(meta_commit(f.meta, &err));
+	ck_assert(is_listed(day));
+	put_many("acct0001", number, 3);
+	commit();
+	ck_assert(!meta_is_waiting(f.meta));
+	check_all("acct0001", false);
+}
+END_TEST
+
+START_TEST(a_day_that_goes_before_the_catalog_is_committed_is_not_missed)
+{
+	int32_t number = DAY + 1;
+
+	put_many("acct0001", number, 3);
+	commit();
+	ck_assert(meta_is_waiting(f.meta));
+	model_remove_days_before(&model, number + 1);
+	ck_assert_int_eq(store_remove_days_before(f.store, number + 1, 1), 1);
+	ASSERT_OK(meta_commit(f.meta, &err));
+	fixture_restart(&f);
+	ck_assert(!meta_is_waiting(f.meta));
+	check_all("acct0001", false);
+}
+END_TEST
+
 START_TEST(maintenance_comes_to_an_end_with_more_days_than_may_be_open)
 {
 	bool more = true, dirty;
@@ -1333,6 +1382,8 @@ Suite *suite_store(void)
 	tcase_add_loop_test(tests, what_cannot_be_compared_goes_by_the_status, 0,
 	                    sizeof(statuses) / sizeof(statuses[0]));
 	tcase_add_test(tests, a_day_that_is_full_keeps_what_it_has);
+	tcase_add_test(tests, a_day_is_listed_with_the_catalog);
+	tcase_add_test(tests, a_day_that_goes_before_the_catalog_is_committed_is_not_missed);
 	tcase_add_test(tests, maintenance_comes_to_an_end_with_more_days_than_may_be_open);
 	suite_add_tcase(suite, tests);
 	return suite;

@@ -72,11 +72,12 @@ struct day {
 	int32_t number;
 	struct meta *meta; /* the store's, for messages; or NULL */
 	bool is_open;
-	bool is_listed; /* in the catalog: day_list.h */
-	bool is_faulty; /* when last tried, it could not be opened */
-	bool is_new;    /* while it is closed: its environment's is_new */
-	int pins;       /* users across calls: it is not closed meanwhile */
-	uint64_t used;  /* store's clock of uses, for closing the one used longest ago */
+	bool is_listed;       /* in the catalog: day_list.h */
+	bool is_being_listed; /* put there, and known neither to be committed nor lost */
+	bool is_faulty;       /* when last tried, it could not be opened */
+	bool is_new;          /* while it is closed: its environment's is_new */
+	int pins;             /* users across calls: it is not closed meanwhile */
+	uint64_t used;        /* store's clock of uses, for closing the one used longest ago */
 	struct env env;
 	struct bloom_filter *filter; /* stays while the environment is closed; NULL until first looked at */
 	struct day_fit fit;          /* the filter that is to replace it */

@@ -6,8 +6,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "meta/rows.h"
 #include "meta/change.h"
+#include "meta/meta_env.h"
+#include "meta/rows.h"
 
 #define DAY_TEXT_LEN 10
 
@@ -99,30 +100,49 @@ int day_list_load(struct store *store, struct error *err)
 
 static bool is_new(const struct day *day)
 {
-	return day->is_open && !day->is_listed && !day->env.is_new;
+	return day->is_open && !day->is_listed && !day->is_being_listed && !day->env.is_new;
 }
 
-int day_list_write(struct store *store, struct error *err)
+/* What was put for the last commit was committed with it, or was lost and is put again. */
+static void settle(struct store *store)
+{
+	const struct env *catalog = meta_env(store->meta);
+	bool is_lost = catalog->dropped != store->list_dropped;
+
+	if (!store->list_waits || (catalog->write && !is_lost))
+		return;
+	for (size_t i = 0; i < store->days_count; i++) {
+		struct day *day = store->days[i];
+
+		day->is_listed |= day->is_being_listed && !is_lost;
+		day->is_being_listed = false;
+	}
+	store->lists_days |= is_lost;
+	store->list_waits = false;
+}
+
+int day_list_put(struct store *store, struct error *err)
 {
 	struct buf key = { 0 };
-	struct change change;
 	int result = 0;
 
+	settle(store);
 	if (!store->lists_days)
 		return 0;
-	if (change_begin_local(&change, store->meta, err) != 0)
-		return -1;
-	for (size_t i = 0; i < store->days_count && result == 0; i++)
-		if (is_new(store->days[i]))
-			result = list_day(&change, &key, store->days[i], err);
+	for (size_t i = 0; i < store->days_count && result == 0; i++) {
+		struct day *day = store->days[i];
+
+		if (!is_new(day))
+			continue;
+		result = day_key(&key, day->number, err);
+		if (result == 0)
+			result = meta_put(store->meta, META_DB_DAYS, buf_str(&key), STR_LITERAL(""), err);
+		day->is_being_listed = store->list_waits = result == 0;
+	}
 	buf_free(&key);
-	if (change_end(&change, result, err) != 0)
-		return -1;
-	for (size_t i = 0; i < store->days_count; i++)
-		if (is_new(store->days[i]))
-			store->days[i]->is_listed = true;
-	store->lists_days = false;
-	return 0;
+	store->list_dropped = meta_env(store->meta)->dropped;
+	store->lists_days = result != 0;
+	return result;
 }
 
 int day_list_remove(struct store *store, const struct day *day, struct error *err)
@@ -130,7 +150,7 @@ int day_list_remove(struct store *store, const struct day *day, struct error *er
 	struct change change;
 	struct buf key = { 0 };
 
-	if (!day->is_listed)
+	if (!day->is_listed && !day->is_being_listed)
 		return 0;
 	int result = day_key(&key, day->number, err);
 	if (result == 0)
