@@ -23,9 +23,13 @@ def skip_what_cannot_be(items):
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def begin_with(items, longest):
+    ranks = {name: rank for rank, name in enumerate(longest)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(longest)))
+
+
 def pytest_collection_modifyitems(items):
-    ranks = {name: rank for rank, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
+    begin_with(items, LONGEST)
     if IN_CLUSTER:
         skip_what_cannot_be(items)
 

@@ -13,3 +13,11 @@ fixtures = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(fixtures)
 daemons = fixtures.daemons
 nothing_wrong_with_daemons = fixtures.nothing_wrong_with_daemons
+
+# As LONGEST of the black box.
+LONGEST = ["test_workers", "test_answers_of_workers", "test_front_ends", "test_engines", "test_move", "test_networks", "test_servers_go",
+           "test_sources"]
+
+
+def pytest_collection_modifyitems(items):
+    fixtures.begin_with(items, LONGEST)
