@@ -78,7 +78,7 @@ int message_finish(struct message *message, struct str body, bool cut, struct er
 	ingest_batch_finish(batch);
 	int kept = ingest_batch_keep_unreadable(batch, body, cut, err);
 	message->is_unreadable = kept > 0;
-	ingest_commit_held(ingest, false);
+	ingest_commit_held(ingest, true);
 	return kept < 0 ? -1 : 0;
 }
 

@@ -10,6 +10,7 @@
  * beyond the place that is noted with it.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,181 +23,269 @@
 
 static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *err)
 {
-	struct feed *feed = arg;
+	struct feed_file *file = arg;
 
 	(void)summary;
-	feed->batch = NULL;
-	feed->ending = false;
-	feed->ended = true;
-	feed->failed = err != NULL;
+	file->batch = NULL;
+	file->is_ending = false;
+	file->has_ended = true;
+	file->failed = err != NULL;
 	if (err)
-		feed->failure = *err;
-	buf_clear(&feed->answer);
-	buf_add_str(&feed->answer, buf_str(answer));
-	feed_wake(feed, 0);
+		file->failure = *err;
+	buf_clear(&file->answer);
+	buf_add_str(&file->answer, buf_str(answer));
+	feed_wake(file->feed, 0);
+}
+
+struct feed_file *feed_file_new(struct feed *feed, struct error *err)
+{
+	struct feed_file *file = calloc(1, sizeof(*file));
+
+	if (!file) {
+		error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path);
+		return NULL;
+	}
+	file->feed = feed;
+	file->fd = -1;
+	file->place.line = 1;
+	TAILQ_INSERT_TAIL(&feed->files, file, link);
+	feed->files_count++;
+	return file;
+}
+
+void feed_file_free(struct feed_file *file)
+{
+	feed_file_stop(file);
+	TAILQ_REMOVE(&file->feed->files, file, link);
+	file->feed->files_count--;
+	buf_free(&file->place.header);
+	buf_free(&file->stored);
+	buf_free(&file->answer);
+	free(file);
 }
 
 /* The file's first bytes, by which it is known again. */
-static int note_head(struct feed *feed, struct error *err)
+static int note_head(struct feed_file *file, struct error *err)
 {
 	char head[FEED_HEAD_MAX];
-	ssize_t len = pread(feed->fd, head, sizeof(head), 0);
+	ssize_t len = pread(file->fd, head, sizeof(head), 0);
 
 	if (len < 0)
-		return error_set_errno(err, errno, "%s", feed->path);
-	feed->place.head_len = (uint64_t)len < feed->place.offset ? (uint64_t)len : feed->place.offset;
-	feed->place.head_hash = id_hash64(head, feed->place.head_len, 0);
+		return error_set_errno(err, errno, "%s", file->feed->path);
+	file->place.head_len = (uint64_t)len < file->place.offset ? (uint64_t)len : file->place.offset;
+	file->place.head_hash = id_hash64(head, file->place.head_len, 0);
 	return 0;
 }
 
-int feed_file_begin(struct feed *feed, int fd, struct error *err)
+static int begin_batch(struct feed_file *file, struct error *err)
 {
+	struct feed *feed = file->feed;
 	const char *producer = feed->kind == FEED_SPOOL ? "spool" : "tail";
-	struct place *place = &feed->place;
 
-	feed->fd = fd;
-	if (fstat(fd, &feed->stat) != 0)
+	file->batch = ingest_batch_new(feed->feeds->ingest, PARSE_MAPPED, producer, NULL, &feed->settings, on_done,
+	                               file, err);
+	if (!file->batch)
+		return -1;
+	ingest_batch_fold_errors(file->batch);
+	ingest_batch_hold(file->batch);
+	file->before = file->place.counts;
+	file->read_to = file->place.offset;
+	file->rejected = 0;
+	return ingest_batch_resume(file->batch, buf_str(&file->place.header), file->place.line, file->place.offset,
+	                           err);
+}
+
+int feed_file_begin(struct feed_file *file, int fd, struct error *err)
+{
+	struct feed *feed = file->feed;
+	struct place *place = &file->place;
+
+	file->fd = fd;
+	feed->file = file;
+	if (fstat(fd, &file->stat) != 0)
 		return error_set_errno(err, errno, "%s", feed->path);
-	int is_in = place_is_in(place, fd, &feed->stat, feed->path, err);
+	int is_in = place_is_in(place, fd, &file->stat, feed->path, err);
 	if (is_in < 0)
 		return -1;
 	bool is_new = is_in == 0;
 	if (is_new) {
 		buf_free(&place->header);
-		*place = (struct place){ .inode = (uint64_t)feed->stat.st_ino, .line = 1 };
+		*place = (struct place){ .inode = (uint64_t)file->stat.st_ino, .line = 1 };
 	}
-	feed->batch = ingest_batch_new(feed->feeds->ingest, PARSE_MAPPED, producer, NULL, &feed->settings, on_done,
-	                               feed, err);
-	if (!feed->batch)
-		return -1;
-	ingest_batch_fold_errors(feed->batch);
-	ingest_batch_hold(feed->batch);
-	feed->before = place->counts;
-	feed->read_to = place->offset;
-	feed->rejected = 0;
-	feed->ended = feed->ending = feed->dirty = feed->has_noted = false;
-	if (ingest_batch_resume(feed->batch, buf_str(&place->header), place->line, place->offset, err) != 0)
+	if (begin_batch(file, err) != 0)
 		return -1;
 	/* From now on a tail's file is known, even if it is renamed before any of it is stored. Nothing waits of the one before. */
 	if (!is_new || feed->kind != FEED_TAIL)
 		return 0;
-	if (place_put(feed, place, err) != 0)
+	if (place_store(file, place, err) != 0 || places_put(feed, err) != 0)
 		return -1;
 	return ingest_commit_own(feed->feeds->ingest, err);
 }
 
-static int note_place(struct feed *feed, struct error *err)
+static int note_place(struct feed_file *file, struct error *err)
 {
 	struct parse_position position;
 	struct str header;
 
-	ingest_batch_place(feed->batch, &position, &header);
-	feed->place.offset = position.byte;
-	feed->place.line = position.line;
-	feed->place.finished = false;
-	feed->dirty = feed->moved_on = true;
-	feed->losses = ingest_losses(feed->feeds->ingest);
-	if (feed->place.header.len == 0)
-		buf_add_str(&feed->place.header, header);
-	if (feed->place.header.failed)
-		return error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path);
-	return feed->place.head_len < FEED_HEAD_MAX ? note_head(feed, err) : 0;
+	ingest_batch_place(file->batch, &position, &header);
+	file->place.offset = position.byte;
+	file->place.line = position.line;
+	file->place.finished = false;
+	file->dirty = file->moved_on = true;
+	file->losses = ingest_losses(file->feed->feeds->ingest);
+	if (file->place.header.len == 0)
+		buf_add_str(&file->place.header, header);
+	if (file->place.header.failed)
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", file->feed->path);
+	return file->place.head_len < FEED_HEAD_MAX ? note_head(file, err) : 0;
 }
 
-static void commit(struct feed *feed, bool at_end)
+void feed_commit(struct feed *feed, bool at_end)
 {
 	int64_t now_us = clock_monotonic_us();
-	bool due = feed->dirty && (at_end || now_us - feed->committed_us >= COMMIT_EVERY_US);
+	bool is_dirty = feed->has_finished || (feed->file && feed->file->dirty);
 
-	if (due)
-		feed->committed_us = now_us;
+	if (!feed->dirty_us && is_dirty)
+		feed->dirty_us = now_us;
+	bool due = is_dirty && (at_end || now_us - feed->dirty_us >= COMMIT_EVERY_US);
+	if (due) {
+		feed->dirty_us = 0;
+		feed->has_finished = false;
+	}
 	ingest_commit_held(feed->feeds->ingest, due);
 }
 
-/* What was rejected since the last time is committed with its place. */
-static int commit_rejected(struct feed *feed, struct error *err)
+/* What was rejected since the last time is to be committed with its place. */
+static void count_rejected(struct feed_file *file)
 {
 	struct ingest_summary now = { 0 };
 
-	ingest_batch_summary(feed->batch, &now);
-	if (now.rejected == feed->rejected || ingest_ends_later(feed->feeds->ingest))
-		return 0;
-	feed->rejected = now.rejected;
-	return ingest_commit(feed->feeds->ingest, err);
+	ingest_batch_summary(file->batch, &now);
+	file->feed->has_rejected |= now.rejected != file->rejected;
+	file->rejected = now.rejected;
 }
 
-static enum feed_result read_slice(struct feed *feed, int64_t deadline_us, struct error *err)
+int feed_commit_rejected(struct feed *feed, struct error *err)
 {
+	bool is_due = feed->has_rejected && !ingest_ends_later(feed->feeds->ingest);
+
+	feed->has_rejected = false;
+	return is_due ? ingest_commit(feed->feeds->ingest, err) : 0;
+}
+
+static enum feed_result read_slice(struct feed_file *file, int64_t deadline_us, struct error *err)
+{
+	struct feed *feed = file->feed;
+	char *chunk = feed->feeds->chunk;
+
 	do {
-		if (ingest_batch_is_over(feed->batch))
+		if (ingest_batch_is_over(file->batch))
 			return FEED_END; /* its end says why */
 		if (ingest_is_full(feed->feeds->ingest)) {
 			feed->is_full = true;
 			return FEED_FULL;
 		}
-		ssize_t len = pread(feed->fd, feed->feeds->chunk, CHUNK_BYTES, (off_t)feed->read_to);
+		ssize_t len = pread(file->fd, chunk, CHUNK_BYTES, (off_t)file->read_to);
 		if (len < 0) {
 			error_set_errno(err, errno, "%s", feed->path);
 			return FEED_FAILED;
 		}
 		if (len == 0) {
-			commit(feed, true);
+			feed_commit(feed, feed->kind == FEED_TAIL);
 			return FEED_END;
 		}
-		feed->read_to += (uint64_t)len;
-		ingest_batch_feed(feed->batch, feed->feeds->chunk, (size_t)len);
-		if (!ingest_batch_is_over(feed->batch) && note_place(feed, err) != 0)
+		file->read_to += (uint64_t)len;
+		ingest_batch_feed(file->batch, chunk, (size_t)len);
+		if (!ingest_batch_is_over(file->batch) && note_place(file, err) != 0)
 			return FEED_FAILED;
-		commit(feed, false);
+		feed_commit(feed, false);
 	} while (clock_monotonic_us() < deadline_us);
 	return FEED_MORE;
 }
 
-enum feed_result feed_file_read(struct feed *feed, int64_t deadline_us, struct error *err)
+enum feed_result feed_file_read(struct feed_file *file, int64_t deadline_us, struct error *err)
 {
-	enum feed_result result = read_slice(feed, deadline_us, err);
+	enum feed_result result = read_slice(file, deadline_us, err);
 
-	if (result == FEED_FAILED || commit_rejected(feed, err) != 0)
-		return FEED_FAILED;
+	count_rejected(file);
 	return result;
 }
 
-void feed_file_finish(struct feed *feed)
+void feed_file_finish(struct feed_file *file)
 {
-	struct error err;
-
-	feed->ending = true;
-	if (!ingest_batch_is_over(feed->batch)) {
-		feed->place.finished = true;
-		feed->place.offset = feed->read_to;
-		feed->dirty = feed->moved_on = true;
+	ingest_batch_finish(file->batch);
+	if (!ingest_batch_is_over(file->batch)) {
+		file->place.finished = true;
+		file->place.offset = file->read_to;
+		file->dirty = file->moved_on = true;
 	}
-	ingest_batch_finish(feed->batch);
-	MAY_FAIL(commit_rejected(feed, &err)); /* the batch's end says so, too */
+	file->is_ending = true;
+	file->feed->has_finished = true;
+	count_rejected(file);
 }
 
-void feed_file_close(struct feed *feed)
+void feed_file_stop(struct feed_file *file)
 {
+	if (file->batch)
+		ingest_batch_abandon(file->batch);
+	file->batch = NULL;
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
+	file->is_ending = file->dirty = file->has_noted = false;
+	if (file->feed->file == file)
+		file->feed->file = NULL;
+}
+
+/* What was rejected will be in quarantine, so the places after it must be known, too. If this fails, neither is. */
+static void commit_places(struct feed *feed)
+{
+	const struct feed_file *file;
+	bool is_dirty = false;
 	struct error err;
 
-	/* What was rejected will be in quarantine, so the place after it must be known, too. If this fails, neither is. */
-	if (feed->batch && feed->dirty && !ingest_ends_later(feed->feeds->ingest))
+	TAILQ_FOREACH(file, &feed->files, link)
+		is_dirty |= file->batch && file->dirty;
+	if (is_dirty && !ingest_ends_later(feed->feeds->ingest))
 		MAY_FAIL(ingest_commit(feed->feeds->ingest, &err));
-	if (feed->batch)
-		ingest_batch_abandon(feed->batch);
-	feed->batch = NULL;
-	feed->ending = feed->ended = feed->dirty = feed->has_noted = feed->is_full = feed->reloads = false;
-	if (feed->fd >= 0)
-		close(feed->fd);
-	feed->fd = -1;
+}
+
+/* What is kept of a spool's file that has ended: that it has, if it is to be moved. */
+static void stop_one(struct feed_file *file)
+{
+	bool is_spool = file->feed->kind == FEED_SPOOL;
+	bool has_ended = file->has_ended && (!file->failed || file->failure.code == ERROR_INVALID);
+
+	feed_file_stop(file);
+	if (is_spool && has_ended)
+		return;
+	file->has_ended = false;
+	if (is_spool && file->stored.len > 0)
+		return;
+	spool_scan_end(&file->feed->scan); /* it is not known any more */
+	feed_file_free(file);
+}
+
+void feed_stop(struct feed *feed)
+{
+	struct feed_file *file, *next;
+
+	commit_places(feed);
+	for (file = TAILQ_FIRST(&feed->files); file; file = next) {
+		next = TAILQ_NEXT(file, link);
+		stop_one(file);
+	}
+	feed->file = NULL;
+	feed->is_full = feed->reloads = feed->has_rejected = false;
 	feed->still_since_us = 0;
 }
 
-bool feed_file_is_on_disk(struct feed *feed)
+bool feed_is_on_disk(struct feed *feed)
 {
 	struct ingest *ingest = feed->feeds->ingest;
+	const struct feed_file *file = feed->file;
 
-	if (!feed->batch || !feed->dirty || ingest_batch_is_over(feed->batch) || !ingest_ends_later(ingest))
+	if (!file || !file->batch || !file->dirty || ingest_batch_is_over(file->batch) || !ingest_ends_later(ingest))
 		return true;
 	feed->is_full = true;
 	ingest_commit_held(ingest, true);

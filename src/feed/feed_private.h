@@ -30,6 +30,38 @@ struct place {
 	struct ingest_summary counts; /* of the rows before */
 };
 
+/*
+ * A file that is under way: one that is read (`fd`), was read and waits for the commit that decides about its end (`is_ending`), or
+ * has ended. A spool has any number of the latter two, and files that are neither, which are read on from their places.
+ */
+struct feed_file {
+	TAILQ_ENTRY(feed_file) link;
+	struct feed *feed;
+	int fd; /* -1: it is not read */
+	struct stat stat;
+	struct ingest_batch *batch;
+	struct place place;
+	struct buf stored;            /* its place as the row has it; empty: it has none */
+	uint64_t read_to;             /* bytes that were fed; rows of those after place.offset are not complete */
+	struct ingest_summary before; /* counts up to where this run began */
+	uint64_t rejected;            /* rows of this run that are in quarantine for good */
+	bool dirty;                   /* the place is not on disk, */
+	bool moved_on;                /* and has changed since it was noted */
+	bool has_noted;               /* a commit that was begun decides about all before this place: */
+	struct place noted;           /* its header is that of `place` */
+	uint64_t losses;              /* of ingest, when it was noted */
+	bool is_ending;               /* the batch is finished, and not answered yet */
+	bool has_ended;               /* it is, as `failure` and `answer` say: */
+	bool failed;                  /* it was not stored */
+	struct error failure;
+	struct buf answer;
+	int64_t stuck_us; /* of a spool: when opening or moving it failed last; 0: never */
+	bool has_report;  /* of a spool: its report is written, for this new name: */
+	char new_name[300];
+};
+
+TAILQ_HEAD(feed_files, feed_file);
+
 enum feed_kind { FEED_SPOOL, FEED_TAIL };
 
 struct spool_file {
@@ -42,7 +74,7 @@ struct spool_scan {
 	DIR *dir;                 /* of the scan under way, or NULL */
 	struct spool_file *files; /* the oldest ones; in order, after the scan, of which those before `next` are done */
 	size_t count, room, next;
-	uint64_t waiting; /* files that there were, without those done since */
+	uint64_t waiting; /* files that there were, without those dropped since */
 	bool changed;     /* the directory, since the scan began */
 };
 
@@ -55,35 +87,23 @@ struct feed {
 	struct task task;
 	int watch; /* of the directory, by inotify; -1: none */
 
-	struct spool_scan scan;
-	bool moved; /* the spool's file that the place is in: what has its name now is another one */
-
-	/* the file that is read */
-	int fd; /* -1: none */
-	struct stat stat;
-	struct ingest_batch *batch;
-	struct place place;
-	uint64_t read_to;             /* bytes that were fed; rows of those after place.offset are not complete */
-	struct ingest_summary before; /* counts up to where this run began */
-	uint64_t rejected;            /* rows of this run that are in quarantine for good */
-	bool dirty;                   /* the place is not on disk, */
-	bool moved_on;                /* and has changed since it was noted */
-	bool has_noted;               /* a commit that was begun decides about all before this place: */
-	struct place noted;           /* its header is that of `place` */
-	bool is_full;                 /* it waits for a commit's end */
-	bool reloads;                 /* mappings have changed: it is to be closed once the place is on disk */
-	uint64_t losses;              /* of ingest, when it was noted */
-	bool ending;                  /* the batch is finished, and not answered yet */
-	bool ended;                   /* it is, as `failure` and `answer` say: */
-	bool failed;                  /* it was not stored */
-	struct error failure;
-	struct buf answer;
+	struct feed_files files;     /* under way, in the order that they were begun; a tail has one at most */
+	size_t files_count;          /* of them */
+	struct feed_file *file;      /* the one that is read, or, of a tail, was read; NULL: none */
+	bool is_loaded;              /* a spool: `files` are those of the row */
+	bool moves;                  /* a spool: its last step has moved files */
+	struct spool_scan scan;      /* a spool */
+	int64_t skipped_us;          /* a spool: when a file of the scan was passed over; 0: none was */
+	bool has_rejected;           /* some rejected rows are not committed with their places */
+	bool is_full;                /* it waits for a commit's end */
+	bool reloads;                /* mappings have changed: the file is to be closed once its place is on disk */
 	struct timespec passed_time; /* a tail: the last change of the file that was read before this one, */
 	struct buf passed;           /* and those of that very time that were read: their inodes, the last one last */
 	int64_t still_since_us;      /* a tail: when the file was first seen rotated, with nothing more in it */
-	int64_t committed_us;        /* when a commit was asked for */
-	bool told;                   /* the log says what is wrong with it */
-	char problem[512];           /* what that is */
+	int64_t dirty_us;  /* since when something waits for a commit that is not asked for; 0: nothing does */
+	bool has_finished; /* a file has been read to its end since a commit was asked for */
+	bool told;         /* the log says what is wrong with it */
+	char problem[512]; /* what that is */
 };
 
 struct feeds {
@@ -100,11 +120,17 @@ struct feeds {
 
 /* --- place.c --- */
 
-/* The feed's place as it was last made durable; place->inode 0 if there is none. */
-MUST_CHECK int place_load(struct feed *feed, struct error *err);
+/* Adds a file to `files` for each place of the feed's row, as it was last made durable; none if there is no row. */
+MUST_CHECK int places_load(struct feed *feed, struct error *err);
 
-/* Puts it, to last with the next meta_commit. `place` is the feed's, or one noted of it. */
-MUST_CHECK int place_put(const struct feed *feed, const struct place *place, struct error *err);
+/* Puts those of all files, as feed_file->stored has them, to last with the next meta_commit. */
+MUST_CHECK int places_put(const struct feed *feed, struct error *err);
+
+/* Makes `place` the one that is stored with the next places_put. It is the file's, or one noted of it. */
+MUST_CHECK int place_store(struct feed_file *file, const struct place *place, struct error *err);
+
+/* Makes the place the stored one again, of which there is one. */
+MUST_CHECK int place_take_back(struct feed_file *file, struct error *err);
 
 /* Is the open file the one that the place is in? Its inode may have been given to another since. 1, 0, -1. */
 MUST_CHECK int place_is_in(const struct place *place, int fd, const struct stat *stat, const char *path,
@@ -112,24 +138,37 @@ MUST_CHECK int place_is_in(const struct place *place, int fd, const struct stat 
 
 /* --- feed_file.c --- */
 
-/* Begins or resumes feed->fd: at the place if it is in this file, otherwise at its beginning. The descriptor is the
- * feed's from now on. */
-MUST_CHECK int feed_file_begin(struct feed *feed, int fd, struct error *err);
+/* One without a place, the last one of `files`; NULL with ERROR_NOMEM. */
+MUST_CHECK struct feed_file *feed_file_new(struct feed *feed, struct error *err);
+
+/* Begins or resumes reading `fd`: at the file's place if it is in it, otherwise at its beginning. The descriptor is the
+ * file's from now on. */
+MUST_CHECK int feed_file_begin(struct feed_file *file, int fd, struct error *err);
 
 /* Full: as much waits for a commit as may, whose end wakes the task. */
 enum feed_result { FEED_MORE, FEED_END, FEED_FULL, FEED_FAILED };
 
-/* Reads on until about deadline_us, or to what is now the file's end. */
-MUST_CHECK enum feed_result feed_file_read(struct feed *feed, int64_t deadline_us, struct error *err);
+/* Reads on until about deadline_us, or to what is now the file's end. What was rejected must be committed before anything
+ * else runs (feed_commit_rejected). */
+MUST_CHECK enum feed_result feed_file_read(struct feed_file *file, int64_t deadline_us, struct error *err);
 
-/* All of it was read: its last row is complete. The task is woken when all is on disk (feed->ended). */
-void feed_file_finish(struct feed *feed);
+/* Asks for a commit if one is due: at_end, or a while after the last one. */
+void feed_commit(struct feed *feed, bool at_end);
+MUST_CHECK int feed_commit_rejected(struct feed *feed, struct error *err);
 
-/* Closes the file; what is not on disk will be read again. */
-void feed_file_close(struct feed *feed);
+/* All of it was read: its last row is complete. The task is woken when all is on disk (has_ended), for which somebody has to ask
+ * for a commit. */
+void feed_file_finish(struct feed_file *file);
 
-/* May it be closed without that? Otherwise it asks for a commit, whose end wakes the task (feed->is_full). */
-bool feed_file_is_on_disk(struct feed *feed);
+/* Reads no more of it. What is not on disk will be read again: `stored` says from where on. */
+void feed_file_stop(struct feed_file *file);
+void feed_file_free(struct feed_file *file);
+
+/* Stops all that are read or wait; those of a spool stay if they have a place that is stored, or have ended. */
+void feed_stop(struct feed *feed);
+
+/* May the file that is read be closed without that? Otherwise it asks for a commit, whose end wakes the task (feed->is_full). */
+bool feed_is_on_disk(struct feed *feed);
 
 /* --- spool_scan.c --- */
 
@@ -140,13 +179,32 @@ MUST_CHECK int spool_scan_step(struct spool_scan *scan, int directory, int64_t d
 /* The oldest that was found and is not dropped; NULL: none. */
 const char *spool_scan_next(const struct spool_scan *scan);
 
-/* This file is done, or gone; nothing if it is not the next one. `name` may be the scan's own. */
-void spool_scan_drop(struct spool_scan *scan, const char *name);
+/* It is begun, or gone. */
+void spool_scan_drop(struct spool_scan *scan);
 
 void spool_scan_end(struct spool_scan *scan);
 
-/* --- spool.c, tail.c: a step of the task --- */
+/* --- spool_end.c --- */
 
+/* Has any file ended that is to be moved now? */
+bool spool_has_to_move(const struct feed *feed);
+
+/* Moves those, or, until about deadline_us, prepares some of them for it. One that cannot be moved stays for a while. */
+void spool_move(struct feed *feed, int directory, int64_t deadline_us);
+
+/* What is wrong with a file alone is tried again later. */
+void spool_file_stick(struct feed_file *file, const struct error *err);
+bool spool_file_is_stuck(const struct feed_file *file);
+
+/* --- spool.c, tail.c --- */
+
+/* Closes the file that is read, to be read on from its place. */
+void spool_close(struct feed *feed);
+
+/* What the next step has to do; something wakes the task if it waits, or if there is nothing to do and the directory changes. */
+enum spool_next { SPOOL_FAILED = -1, SPOOL_MORE, SPOOL_WAITS, SPOOL_NOTHING };
+
+/* A step of the task. */
 void spool_step(struct feed *feed, int64_t deadline_us);
 void tail_step(struct feed *feed, int64_t deadline_us);
 
@@ -155,7 +213,10 @@ void tail_step(struct feed *feed, int64_t deadline_us);
 /* The next step, after a pause of `pause_us`. */
 void feed_wake(struct feed *feed, int64_t pause_us);
 
-/* Logs what is wrong, once until it works again, and tries again after a while. */
+/* Logs what is wrong, once until it works again. */
+void feed_tell(struct feed *feed, const struct error *err);
+
+/* The same, and stops all, to try again after a while. */
 void feed_retry(struct feed *feed, const struct error *err);
 
 #endif

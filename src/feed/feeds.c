@@ -81,14 +81,29 @@ void feed_wake(struct feed *feed, int64_t pause_us)
 		MAY_FAIL(task_start(&feed->task, &err));
 }
 
-void feed_retry(struct feed *feed, const struct error *err)
+void feed_tell(struct feed *feed, const struct error *err)
 {
 	if (!feed->told)
 		log_error("feed", "%s: %s; trying again", feed->path, err->message);
 	str_cut(feed->problem, sizeof(feed->problem), err->message);
 	feed->told = true;
-	feed_file_close(feed);
+}
+
+void feed_retry(struct feed *feed, const struct error *err)
+{
+	feed_tell(feed, err);
+	feed_stop(feed);
 	feed_wake(feed, err->code == ERROR_UNAVAILABLE ? FEED_FULL_US : FEED_RETRY_US);
+}
+
+/* The file is read on by the new mappings. */
+static void reload(struct feed *feed)
+{
+	if (feed->kind == FEED_TAIL)
+		feed_stop(feed);
+	else if (feed->file)
+		spool_close(feed);
+	feed->reloads = false;
 }
 
 static void on_step(void *arg, int64_t deadline_us)
@@ -97,10 +112,10 @@ static void on_step(void *arg, int64_t deadline_us)
 
 	task_cancel(&feed->task);
 	feed->is_full = false;
-	if (feed->reloads && !feed_file_is_on_disk(feed))
+	if (feed->reloads && !feed_is_on_disk(feed))
 		return;
 	if (feed->reloads)
-		feed_file_close(feed);
+		reload(feed);
 	if (feed->kind == FEED_SPOOL)
 		spool_step(feed, deadline_us);
 	else
@@ -109,13 +124,13 @@ static void on_step(void *arg, int64_t deadline_us)
 
 /* Is all that was put before the place still there? A batch may have failed after it, for instance for want of disk. Where
  * commits end later, one that has failed has dropped what was rejected. */
-static bool place_holds(const struct feed *feed)
+static bool place_holds(const struct feed_file *file)
 {
-	const struct ingest *ingest = feed->feeds->ingest;
+	const struct ingest *ingest = file->feed->feeds->ingest;
 
-	if (ingest_ends_later(ingest) && ingest_batch_has_failed(feed->batch))
+	if (ingest_ends_later(ingest) && ingest_batch_has_failed(file->batch))
 		return false;
-	return !ingest_batch_is_over(feed->batch) || feed->losses == ingest_losses(ingest);
+	return !ingest_batch_is_over(file->batch) || file->losses == ingest_losses(ingest);
 }
 
 /* A commit begins: what it decides about is all that is before the places of now. */
@@ -123,14 +138,50 @@ static void on_begin(void *arg)
 {
 	const struct feeds *feeds = arg;
 	struct feed *feed;
+	struct feed_file *file;
 
-	LIST_FOREACH(feed, &feeds->list, link) {
-		feed->has_noted = feed->dirty && feed->batch && place_holds(feed);
-		if (!feed->has_noted)
+	LIST_FOREACH(feed, &feeds->list, link)
+		TAILQ_FOREACH(file, &feed->files, link) {
+			file->has_noted = file->dirty && file->batch && place_holds(file);
+			if (!file->has_noted)
+				continue;
+			file->noted = file->place;
+			file->moved_on = false;
+		}
+}
+
+static int store_noted(struct feed_file *file, struct error *err)
+{
+	struct ingest_summary now = { 0 };
+
+	ingest_batch_decided(file->batch, &now);
+	file->place.counts = file->noted.counts = (struct ingest_summary){
+		.accepted = file->before.accepted + now.accepted,
+		.updated = file->before.updated + now.updated,
+		.duplicates = file->before.duplicates + now.duplicates,
+		.outdated = file->before.outdated + now.outdated,
+		.rejected = file->before.rejected + now.rejected,
+	};
+	if (place_store(file, &file->noted, err) != 0)
+		return -1;
+	file->has_noted = false;
+	file->dirty = file->moved_on;
+	return 0;
+}
+
+static int store_places(struct feed *feed, struct error *err)
+{
+	struct feed_file *file;
+	bool any = false;
+
+	TAILQ_FOREACH(file, &feed->files, link) {
+		if (!file->has_noted || !file->batch || ingest_batch_has_failed(file->batch))
 			continue;
-		feed->noted = feed->place;
-		feed->moved_on = false;
+		if (store_noted(file, err) != 0)
+			return -1;
+		any = true;
 	}
+	return any ? places_put(feed, err) : 0;
 }
 
 /* The records before the places are on disk. What was rejected of them is held, unless its batch has failed since: one that
@@ -140,24 +191,9 @@ static int on_stored(void *arg, struct error *err)
 	struct feeds *feeds = arg;
 	struct feed *feed;
 
-	LIST_FOREACH(feed, &feeds->list, link) {
-		struct ingest_summary now = { 0 };
-
-		if (!feed->has_noted || !feed->batch || ingest_batch_has_failed(feed->batch))
-			continue;
-		ingest_batch_decided(feed->batch, &now);
-		feed->place.counts = feed->noted.counts = (struct ingest_summary){
-			.accepted = feed->before.accepted + now.accepted,
-			.updated = feed->before.updated + now.updated,
-			.duplicates = feed->before.duplicates + now.duplicates,
-			.outdated = feed->before.outdated + now.outdated,
-			.rejected = feed->before.rejected + now.rejected,
-		};
-		if (place_put(feed, &feed->noted, err) != 0)
+	LIST_FOREACH(feed, &feeds->list, link)
+		if (store_places(feed, err) != 0)
 			return -1;
-		feed->has_noted = false;
-		feed->dirty = feed->moved_on;
-	}
 	return 0;
 }
 
@@ -226,7 +262,7 @@ static int add_feed(void *arg, const char *path, const struct ingest_settings *s
 		return error_set(err, ERROR_NOMEM, "feeds: out of memory");
 	feed->feeds = adding->feeds;
 	feed->kind = adding->kind;
-	feed->fd = -1;
+	TAILQ_INIT(&feed->files);
 	feed->settings = *settings;
 	snprintf(feed->path, sizeof(feed->path), "%s", path);
 	task_init(&feed->task, feed->feeds->tasks, "", TASK_ADMIN, on_step, feed);
@@ -288,7 +324,7 @@ void feeds_reload(struct feeds *feeds)
 	struct feed *feed;
 
 	LIST_FOREACH(feed, &feeds->list, link) {
-		if (feed->ending || feed->ended)
+		if (feed->file && (feed->file->is_ending || feed->file->has_ended))
 			continue;
 		feed->told = false;
 		feed->reloads = true;
@@ -299,16 +335,17 @@ void feeds_reload(struct feeds *feeds)
 void feeds_free(struct feeds *feeds)
 {
 	struct feed *feed;
+	struct feed_file *file;
 
 	if (!feeds)
 		return;
 	while ((feed = LIST_FIRST(&feeds->list))) {
 		LIST_REMOVE(feed, link);
+		feed_stop(feed);
+		while ((file = TAILQ_FIRST(&feed->files)))
+			feed_file_free(file);
 		task_cancel(&feed->task);
-		feed_file_close(feed);
 		spool_scan_end(&feed->scan);
-		buf_free(&feed->place.header);
-		buf_free(&feed->answer);
 		buf_free(&feed->passed);
 		free(feed);
 	}
@@ -323,23 +360,24 @@ void feeds_free(struct feeds *feeds)
 
 static void get_status(const struct feed *feed, struct feed_status *status)
 {
-	bool is_spool = feed->kind == FEED_SPOOL, is_open = feed->fd >= 0;
+	bool is_spool = feed->kind == FEED_SPOOL;
+	const struct feed_file *file = feed->file ? feed->file : TAILQ_FIRST(&feed->files);
 	struct stat now;
 
 	*status = (struct feed_status){
 		.kind = is_spool ? "spool" : "tail",
 		.path = feed->path,
 		.mapping = feed->settings.mapping,
-		.file = is_spool && is_open ? feed->place.name : "",
+		.file = is_spool && file ? file->place.name : "",
 		.problem = feed->told ? feed->problem : "",
-		.waiting = feed->scan.waiting > 0 ? feed->scan.waiting : is_spool && is_open,
+		.waiting = is_spool ? feed->scan.waiting + feed->files_count : 0,
 	};
-	if (!is_open)
+	if (!file)
 		return;
-	status->place = feed->place.offset;
-	status->records = feed->place.counts;
-	if (fstat(feed->fd, &now) == 0 && (uint64_t)now.st_size > feed->place.offset)
-		status->unread = (uint64_t)now.st_size - feed->place.offset;
+	status->place = file->place.offset;
+	status->records = file->place.counts;
+	if (file->fd >= 0 && fstat(file->fd, &now) == 0 && (uint64_t)now.st_size > file->place.offset)
+		status->unread = (uint64_t)now.st_size - file->place.offset;
 }
 
 void feeds_each(const struct feeds *feeds, void (*fn)(void *arg, const struct feed_status *status), void *arg)

@@ -5,5 +5,6 @@ libcdrd_a_SOURCES += \
 	src/feed/feeds.c \
 	src/feed/place.c \
 	src/feed/spool.c \
+	src/feed/spool_end.c \
 	src/feed/spool_scan.c \
 	src/feed/tail.c

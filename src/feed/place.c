@@ -13,6 +13,7 @@
 
 #define PLACE_VERSION 1
 #define PLACE_COUNT 13
+#define PLACES_VERSION 2 /* of a spool's row, which has such a value for each file */
 #define HEADER_MAX ((size_t)1 << 24)
 
 static void write_key(const struct feed *feed, struct buf *key)
@@ -26,11 +27,12 @@ static uint64_t count_value(struct value_reader *r)
 	return (uint64_t)value_int(r, 0, INT64_MAX);
 }
 
-static enum meta_next read_place(void *arg, struct str key, struct str value, struct error *err)
+static int read_place(struct place *place, struct str value, const char *path, struct error *err)
 {
-	struct place *place = arg;
 	struct value_reader r;
 
+	buf_free(&place->header);
+	*place = (struct place){ .line = 1 };
 	value_open(&r, value, PLACE_VERSION);
 	place->inode = count_value(&r);
 	struct str name = value_str(&r, 0, sizeof(place->name) - 1);
@@ -49,32 +51,63 @@ static enum meta_next read_place(void *arg, struct str key, struct str value, st
 		memcpy(place->name, name.p, name.len);
 	place->name[name.len] = '\0';
 	if (value_close(&r) && !place->header.failed)
-		return META_STOP;
-	error_set(err, place->header.failed ? ERROR_NOMEM : value_error(&r), "%.*s: the place is not readable",
-	          STR_ARGS(key));
-	return META_FAILED;
+		return 0;
+	return error_set(err, place->header.failed ? ERROR_NOMEM : value_error(&r), "%s: the place is not readable",
+	                 path);
 }
 
-int place_load(struct feed *feed, struct error *err)
+int place_take_back(struct feed_file *file, struct error *err)
 {
-	struct place *place = &feed->place;
+	return read_place(&file->place, buf_str(&file->stored), file->feed->path, err);
+}
+
+static int add_file(struct feed *feed, struct str value, struct error *err)
+{
+	struct feed_file *file = feed_file_new(feed, err);
+
+	if (!file)
+		return -1;
+	buf_add_str(&file->stored, value);
+	if (file->stored.failed)
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path);
+	return place_take_back(file, err);
+}
+
+static enum meta_next read_places(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct feed *feed = arg;
+	struct value_reader r;
+	int result = 0;
+
+	(void)key;
+	value_open(&r, value, PLACES_VERSION);
+	bool is_list = value_left(&r) > 0;
+	while (result == 0 && value_left(&r) > 0)
+		result = add_file(feed, value_str(&r, 1, SIZE_MAX), err);
+	bool is_read = value_close(&r);
+	if (!is_list)
+		result = add_file(feed, value, err); /* a tail's, or of a spool as versions before had it */
+	else if (!is_read && result == 0)
+		result = error_set(err, value_error(&r), "%s: the places are not readable", feed->path);
+	return result == 0 ? META_STOP : META_FAILED;
+}
+
+int places_load(struct feed *feed, struct error *err)
+{
 	struct buf key = { 0 };
 
-	buf_free(&place->header);
-	*place = (struct place){ .line = 1 };
 	write_key(feed, &key);
 	int found = key.failed ? error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path) :
-	                         meta_find(feed->feeds->meta, META_DB_FEEDS, buf_str(&key), read_place, place, err);
+	                         meta_find(feed->feeds->meta, META_DB_FEEDS, buf_str(&key), read_places, feed, err);
 	buf_free(&key);
 	return found < 0 ? -1 : 0;
 }
 
-int place_put(const struct feed *feed, const struct place *place, struct error *err)
+int place_store(struct feed_file *file, const struct place *place, struct error *err)
 {
-	struct buf key = { 0 }, value = { 0 };
+	struct buf value = { 0 };
 	struct value_writer w;
 
-	write_key(feed, &key);
 	value_begin(&w, &value, PLACE_VERSION, PLACE_COUNT);
 	value_put_int(&w, (int64_t)place->inode);
 	value_put_bytes(&w, str_from(place->name));
@@ -83,12 +116,44 @@ int place_put(const struct feed *feed, const struct place *place, struct error *
 	value_put_int(&w, place->finished);
 	value_put_int(&w, (int64_t)place->head_len);
 	value_put_int(&w, (int64_t)place->head_hash);
-	value_put_bytes(&w, buf_str(&place->header));
+	value_put_bytes(&w, place->finished ? (struct str){ NULL, 0 } : buf_str(&place->header));
 	value_put_int(&w, (int64_t)place->counts.accepted);
 	value_put_int(&w, (int64_t)place->counts.updated);
 	value_put_int(&w, (int64_t)place->counts.duplicates);
 	value_put_int(&w, (int64_t)place->counts.outdated);
 	value_put_int(&w, (int64_t)place->counts.rejected);
+	if (value.failed) {
+		buf_free(&value);
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", file->feed->path);
+	}
+	buf_free(&file->stored);
+	file->stored = value;
+	return 0;
+}
+
+static void write_places(const struct feed *feed, struct buf *value)
+{
+	const struct feed_file *file;
+	struct value_writer w;
+	size_t count = 0;
+
+	TAILQ_FOREACH(file, &feed->files, link)
+		count += file->stored.len > 0;
+	value_begin(&w, value, PLACES_VERSION, count);
+	TAILQ_FOREACH(file, &feed->files, link)
+		if (file->stored.len > 0)
+			value_put_bytes(&w, buf_str(&file->stored));
+}
+
+int places_put(const struct feed *feed, struct error *err)
+{
+	struct buf key = { 0 }, value = { 0 };
+
+	write_key(feed, &key);
+	if (feed->kind == FEED_SPOOL)
+		write_places(feed, &value);
+	else
+		buf_add_str(&value, buf_str(&TAILQ_FIRST(&feed->files)->stored));
 	int result = key.failed || value.failed ?
 	                     error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path) :
 	                     meta_put(feed->feeds->meta, META_DB_FEEDS, buf_str(&key), buf_str(&value), err);

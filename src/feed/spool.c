@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * spool.c: a directory of whole files, one after the other, the oldest first.
+ * spool.c: a directory of whole files, the oldest first.
  *
- * A file that was read goes to the folder `done`, one that could not be read as a whole (a header line that does not fit)
- * to `failed`, each with NAME.report.json beside it: the counts and errors that an import's answer has. The place says
- * that a file is finished before it is moved, so that one that a crash left behind is moved, and not read again.
+ * Each file is a batch. When one was read to its end, the next one is begun, so that a commit takes as many files as are
+ * read until it is asked for, or while another one is under way: one of a cluster takes as long for few records as for many.
+ * After the commit that decides about their ends, files are moved (spool_end.c).
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/directory.h"
-#include "base/json.h"
-#include "base/log.h"
 #include "feed/feed_private.h"
 
 #define LOOK_EVERY_US (5 * CLOCK_US_PER_SECOND)
-#define NAMES_MAX 1000 /* files of one name in done */
-#define UNFINISHED_REPORT ".report"
-#define NAME_KEPT (NAME_MAX - (int)sizeof(".1000.report.json") + 1) /* bytes of a file's name, so that all fit */
+#define FILES_MAX 512 /* under way; some 20 kB each */
 
 static int open_directory(const struct feed *feed, struct error *err)
 {
@@ -30,312 +24,279 @@ static int open_directory(const struct feed *feed, struct error *err)
 	return fd >= 0 ? fd : error_set_errno(err, errno, "%s", feed->path);
 }
 
-/* --- the end of a file --- */
+/* --- the file that is read --- */
 
-static void write_report(const struct feed *feed, struct buf *out)
+/* The batch has what it needs. */
+static void close_descriptor(struct feed *feed)
 {
-	struct json j = json_to(out);
+	close(feed->file->fd);
+	feed->file->fd = -1;
+	feed->file = NULL;
+}
 
-	json_object_begin(&j);
-	json_member_text(&j, "file", feed->place.name);
-	json_member_text(&j, "mapping", feed->settings.mapping);
-	ingest_summary_write(&feed->place.counts, &j);
-	if (feed->failed)
-		json_member_text(&j, "failure", feed->failure.message);
-	if (feed->answer.len > 0) {
-		json_key(&j, "last_run");
-		json_raw(&j, buf_str(&feed->answer));
+static enum spool_next read_on(struct feed *feed, int64_t deadline_us, struct error *err)
+{
+	switch (feed_file_read(feed->file, deadline_us, err)) {
+	case FEED_FAILED:
+		return SPOOL_FAILED;
+	case FEED_END:
+		feed_file_finish(feed->file);
+		close_descriptor(feed);
+		feed_commit(feed, false);
+		return SPOOL_MORE;
+	case FEED_FULL:
+		return SPOOL_WAITS;
+	default:
+		return SPOOL_MORE;
 	}
-	json_object_end(&j);
-	buf_add_char(out, '\n');
 }
 
-/* What is there already goes, and is never written to: it may be a link or a FIFO of whoever may write to the spool. */
-static int write_file(int directory, const char *name, struct str text, struct error *err)
+void spool_close(struct feed *feed)
 {
-	(void)unlinkat(directory, name, 0);
-	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	bool written = fd >= 0 && write(fd, text.p, text.len) == (ssize_t)text.len && fsync(fd) == 0;
-	int result = written ? 0 : error_set_errno(err, errno, "%s", name);
+	struct feed_file *file = feed->file;
+	struct error err;
 
-	if (fd >= 0)
-		close(fd);
-	return result;
+	/* Where commits end at once, what was rejected of it lasts with its place. */
+	if (file->dirty && !ingest_ends_later(feed->feeds->ingest))
+		MAY_FAIL(ingest_commit(feed->feeds->ingest, &err));
+	feed_file_stop(file);
+	if (file->stored.len > 0)
+		return;
+	feed_file_free(file);
+	spool_scan_end(&feed->scan); /* the next one finds it again */
 }
 
-/* Is `report` a report of the file `name`, and is there no `new_name` that it belongs to? */
-static bool is_own_report(int folder, const char *new_name, const char *report, const char *name)
+/* 1; 0 if it is gone meanwhile, or no regular file any more; -1. */
+static int open_file(int directory, const char *name, int *fd, struct stat *opened, struct error *err)
 {
-	struct stat found;
-	struct buf head = { 0 };
-	struct json j = json_to(&head);
-	char text[512];
-	int fd = openat(folder, report, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
-
-	if (fd >= 0)
-		close(fd);
-	json_object_begin(&j);
-	json_member_text(&j, "file", name);
-	json_key(&j, "mapping");
-	bool is_own = !head.failed && got >= (ssize_t)head.len && memcmp(text, head.data, head.len) == 0 &&
-	              fstatat(folder, new_name, &found, AT_SYMLINK_NOFOLLOW) != 0;
-	buf_free(&head);
-	return is_own;
-}
-
-/* 1, 0, -1. */
-static int is_there(int folder, const char *name, struct error *err)
-{
-	struct stat found;
-
-	if (fstatat(folder, name, &found, AT_SYMLINK_NOFOLLOW) == 0)
+	/* What was a file a moment ago may be a pipe by now: opening it must not wait. */
+	*fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (*fd < 0)
+		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
+	if (fstat(*fd, opened) == 0 && S_ISREG(opened->st_mode))
 		return 1;
-	return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
-}
-
-/*
- * NAME, or NAME.2 and so on if there is one, or what its report would be called: a file of that name, which came by itself.
- * After a crash the report may be this file's own, which was written and not followed by the file; it is written anew. The
- * end of a very long name is cut off.
- */
-static int find_free_name(int folder, const char *name, bool is_after_crash, char new_name[300], struct error *err)
-{
-	char report[320];
-
-	for (int i = 1; i <= NAMES_MAX; i++) {
-		if (i == 1)
-			snprintf(new_name, 300, "%.*s", NAME_KEPT, name);
-		else
-			snprintf(new_name, 300, "%.*s.%d", NAME_KEPT, name, i);
-		(void)snprintf(report, sizeof(report), "%s.report.json", new_name);
-		int taken = is_there(folder, new_name, err);
-		if (taken == 0)
-			taken = is_there(folder, report, err);
-		if (taken > 0 && is_after_crash && is_own_report(folder, new_name, report, name))
-			taken = 0;
-		if (taken <= 0)
-			return taken;
-	}
-	return error_set(err, ERROR_CONFLICT, "%s: %d files of this name were read already", name, NAMES_MAX);
-}
-
-/* Never through a link, which may lead anywhere. */
-static int open_folder(const struct feed *feed, int directory, const char *folder, struct error *err)
-{
-	bool made = mkdirat(directory, folder, 0750) == 0;
-
-	if (!made && errno != EEXIST)
-		return error_set_errno(err, errno, "%s/%s", feed->path, folder);
-	if (made && directory_sync_open(directory, feed->path, err) != 0)
-		return -1;
-	int fd = openat(directory, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0)
-		return fd;
-	if (errno == ENOTDIR || errno == ELOOP)
-		return error_set(err, ERROR_CONFLICT, "%s/%s: must be a directory, and not a link", feed->path, folder);
-	return error_set_errno(err, errno, "%s/%s", feed->path, folder);
-}
-
-static int put_report(const struct feed *feed, int folder, const char *report, struct error *err)
-{
-	struct buf text = { 0 };
-
-	write_report(feed, &text);
-	int result = text.failed ? error_set(err, ERROR_NOMEM, "%s: out of memory", report) :
-	                           write_file(folder, UNFINISHED_REPORT, buf_str(&text), err);
-	buf_free(&text);
-	if (result == 0 && renameat(folder, UNFINISHED_REPORT, folder, report) != 0)
-		result = error_set_errno(err, errno, "%s", report);
-	return result == 0 ? directory_sync_open(folder, feed->path, err) : -1;
-}
-
-/* To its new place first, so that a power cut at no time leaves it in neither. The place of the next file is put on disk
- * later: one that was back in the spool then would be read again, over newer versions of its records. */
-static int move_durably(const struct feed *feed, int from, int to, const char *name, struct error *err)
-{
-	if (renameat2(from, feed->place.name, to, name, RENAME_NOREPLACE) != 0)
-		return error_set_errno(err, errno, "%s", feed->place.name);
-	return directory_sync_open(to, feed->path, err) == 0 ? directory_sync_open(from, feed->path, err) : -1;
-}
-
-/* The report first: a file that was moved is not looked at again, so that its report could not be written later. */
-static int move_with_report(const struct feed *feed, int directory, const char *folder, struct error *err)
-{
-	char name[300], report[320];
-	int to = open_folder(feed, directory, folder, err);
-
-	if (to < 0)
-		return -1;
-	int result = find_free_name(to, feed->place.name, feed->answer.len == 0, name, err);
-	if (result == 0) {
-		snprintf(report, sizeof(report), "%s.report.json", name);
-		result = put_report(feed, to, report, err);
-	}
-	if (result == 0)
-		result = move_durably(feed, directory, to, name, err);
-	close(to);
-	return result;
-}
-
-static int end_file(struct feed *feed, struct error *err)
-{
-	const char *folder = feed->failed ? "failed" : "done";
-	const struct ingest_summary *counts = &feed->place.counts;
-	int directory = open_directory(feed, err);
-
-	if (directory < 0)
-		return -1;
-	int result = move_with_report(feed, directory, folder, err);
-	close(directory);
-	if (result != 0)
-		return -1;
-	if (feed->failed)
-		log_error("feed", "%s/%s: %s; moved to failed", feed->path, feed->place.name, feed->failure.message);
-	else
-		log_info("feed", "%s/%s: %llu accepted, %llu updated, %llu duplicates, %llu outdated, %llu rejected",
-		         feed->path, feed->place.name, (unsigned long long)counts->accepted,
-		         (unsigned long long)counts->updated, (unsigned long long)counts->duplicates,
-		         (unsigned long long)counts->outdated, (unsigned long long)counts->rejected);
-	buf_clear(&feed->answer);
-	feed_file_close(feed);
-	feed->told = false;
-	feed->moved = true;
-	spool_scan_drop(&feed->scan, feed->place.name);
+	close(*fd);
 	return 0;
+}
+
+static enum spool_next begin_file(struct feed *feed, int directory, const char *name, struct error *err)
+{
+	struct stat opened;
+	int fd, is_open = open_file(directory, name, &fd, &opened, err);
+
+	if (is_open < 0) { /* it does not hold up the others */
+		feed->skipped_us = clock_monotonic_us();
+		feed_tell(feed, err);
+	}
+	if (is_open <= 0)
+		return SPOOL_MORE;
+	struct feed_file *file = feed_file_new(feed, err);
+	if (!file) {
+		close(fd);
+		return SPOOL_FAILED;
+	}
+	if (feed_file_begin(file, fd, err) != 0)
+		return SPOOL_FAILED;
+	snprintf(file->place.name, sizeof(file->place.name), "%s", name);
+	return SPOOL_MORE;
+}
+
+/* Reads on from the place that is stored, as after a crash. What was replaced meanwhile, or taken away, is dropped. */
+static enum spool_next resume(int directory, struct feed_file *file, struct error *err)
+{
+	struct stat opened;
+	int fd;
+
+	if (place_take_back(file, err) != 0)
+		return SPOOL_FAILED;
+	if (file->place.finished) { /* only to be moved */
+		file->failed = false;
+		file->has_ended = true;
+		return SPOOL_MORE;
+	}
+	int is_open = open_file(directory, file->place.name, &fd, &opened, err);
+	if (is_open < 0) {
+		spool_file_stick(file, err);
+		return SPOOL_MORE;
+	}
+	int is_in = is_open > 0 ? place_is_in(&file->place, fd, &opened, file->place.name, err) : 0;
+	if (is_in > 0)
+		return feed_file_begin(file, fd, err) == 0 ? SPOOL_MORE : SPOOL_FAILED;
+	if (is_open > 0)
+		close(fd);
+	if (is_in == 0)
+		feed_file_free(file);
+	return is_in == 0 ? SPOOL_MORE : SPOOL_FAILED;
+}
+
+/* --- which file is next --- */
+
+/* One that is read to its end even if older ones have come. */
+static struct feed_file *next_begun(const struct feed *feed)
+{
+	struct feed_file *file;
+
+	TAILQ_FOREACH(file, &feed->files, link)
+		if (!file->batch && !file->has_ended && !spool_file_is_stuck(file))
+			return file;
+	return NULL;
+}
+
+static const struct feed_file *find(const struct feed *feed, const char *name)
+{
+	const struct feed_file *file;
+
+	TAILQ_FOREACH(file, &feed->files, link)
+		if (strcmp(file->place.name, name) == 0)
+			return file;
+	return NULL;
+}
+
+/* Before all that were found are moved, another look would find them again. */
+static bool may_look(const struct feed *feed)
+{
+	const struct feed_file *file;
+
+	TAILQ_FOREACH(file, &feed->files, link)
+		if (!file->stuck_us)
+			return false;
+	return true;
+}
+
+static bool is_told_of(const struct feed *feed)
+{
+	return feed->skipped_us || !TAILQ_EMPTY(&feed->files);
+}
+
+/* Looks at the directory again. */
+static enum spool_next look(struct feed *feed, int directory, int64_t deadline_us, struct error *err)
+{
+	bool begins = !feed->scan.dir;
+	bool rests = feed->skipped_us && clock_monotonic_us() - feed->skipped_us < FEED_RETRY_US;
+
+	if (begins && rests && !feed->scan.changed)
+		return SPOOL_NOTHING;
+	if (begins)
+		feed->skipped_us = 0;
+	int through = spool_scan_step(&feed->scan, directory, deadline_us, err);
+	if (through < 0)
+		return SPOOL_FAILED;
+	if (through == 0 || spool_scan_next(&feed->scan) || feed->scan.changed)
+		return SPOOL_MORE;
+	feed->told = feed->told && is_told_of(feed); /* what was wrong is not any more */
+	return SPOOL_NOTHING;
+}
+
+/* The next file of those found, or after another look at the directory. */
+static enum spool_next begin_next(struct feed *feed, int directory, int64_t deadline_us, struct error *err)
+{
+	const char *next = spool_scan_next(&feed->scan);
+	char name[sizeof(feed->file->place.name)];
+
+	if (feed->files_count >= FILES_MAX || (!next && !may_look(feed))) {
+		feed_commit(feed, true);
+		return SPOOL_WAITS;
+	}
+	if (!next)
+		return look(feed, directory, deadline_us, err);
+	snprintf(name, sizeof(name), "%s", next);
+	spool_scan_drop(&feed->scan);
+	if (!find(feed, name))
+		return begin_file(feed, directory, name, err);
+	feed->skipped_us = clock_monotonic_us();
+	return SPOOL_MORE;
 }
 
 /* --- steps --- */
 
-/* Opens a file; 1, or 0 if it is gone meanwhile, or no regular file any more. */
-static int begin_file(struct feed *feed, int directory, const char *name, struct error *err)
+static enum spool_next read_next(struct feed *feed, int directory, int64_t deadline_us, struct error *err)
 {
-	struct stat opened;
-	/* What was a file a moment ago may be a pipe by now: opening it must not wait. */
-	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct feed_file *file;
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
-	if (fstat(fd, &opened) != 0 || !S_ISREG(opened.st_mode)) {
-		close(fd);
+	if (feed->file)
+		return read_on(feed, deadline_us, err);
+	file = next_begun(feed);
+	return file ? resume(directory, file, err) : begin_next(feed, directory, deadline_us, err);
+}
+
+/* What is rejected of all the files that are read in a step is committed together. */
+static enum spool_next read_files(struct feed *feed, int directory, int64_t deadline_us, struct error *err)
+{
+	enum spool_next next;
+
+	do
+		next = read_next(feed, directory, deadline_us, err);
+	while (next == SPOOL_MORE && clock_monotonic_us() < deadline_us);
+	if (next != SPOOL_FAILED && feed_commit_rejected(feed, err) != 0)
+		return SPOOL_FAILED;
+	return next;
+}
+
+/* The files that a stop or a crash left. */
+static int load(struct feed *feed, struct error *err)
+{
+	struct feed_file *file;
+
+	if (feed->is_loaded)
 		return 0;
-	}
-	if (feed->moved || strcmp(feed->place.name, name) != 0)
-		feed->place.inode = 0;
-	feed->moved = false;
-	if (feed_file_begin(feed, fd, err) != 0)
+	feed->is_loaded = places_load(feed, err) == 0;
+	while (!feed->is_loaded && (file = TAILQ_FIRST(&feed->files)))
+		feed_file_free(file);
+	return feed->is_loaded ? 0 : -1;
+}
+
+/* What has failed for another reason than the file itself, or NULL. */
+static const struct error *failure_of(const struct feed_file *file)
+{
+	if (file->batch)
+		return ingest_batch_failure(file->batch);
+	return file->has_ended && file->failed && file->failure.code != ERROR_INVALID ? &file->failure : NULL;
+}
+
+/* Where one has failed, those after it are read again as well, so that none is stored before it. */
+static int check_all(const struct feed *feed, struct error *err)
+{
+	const struct feed_file *file;
+
+	TAILQ_FOREACH(file, &feed->files, link) {
+		const struct error *failure = failure_of(file);
+
+		if (!failure)
+			continue;
+		*err = *failure;
 		return -1;
-	snprintf(feed->place.name, sizeof(feed->place.name), "%s", name);
-	if (feed->place.finished) { /* before a crash: only to be moved */
-		feed->failed = false;
-		feed->ended = true;
 	}
-	return 1;
+	return 0;
 }
 
-/* Is the file that was being read still there? It is read to its end even if older ones have come. 1, 0, -1. */
-static int is_begun(const struct feed *feed, int directory, struct error *err)
+/* Files are moved while a commit decides about others, and in turns with reading. */
+static enum spool_next read_or_move(struct feed *feed, int directory, int64_t deadline_us, struct error *err)
 {
-	const struct place *place = &feed->place;
-	struct stat found;
+	enum spool_next next = SPOOL_MORE;
 
-	if (feed->moved || place->inode == 0 || !place->name[0])
-		return 0;
-	if (fstatat(directory, place->name, &found, AT_SYMLINK_NOFOLLOW) != 0)
-		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", place->name);
-	return (uint64_t)found.st_ino == place->inode;
-}
-
-enum looked { LOOKED_AND_FAILED = -1, LOOKED_AND_NOTHING, LOOKED_AND_FOUND, LOOKED_AND_MORE };
-
-/* The next file of those found, or after another look at the directory. */
-static enum looked look_for_next(struct feed *feed, int directory, int64_t deadline_us, struct error *err)
-{
-	int through = spool_scan_step(&feed->scan, directory, deadline_us, err);
-
-	if (through <= 0)
-		return through < 0 ? LOOKED_AND_FAILED : LOOKED_AND_MORE;
-	const char *name = spool_scan_next(&feed->scan);
-	if (!name)
-		return feed->scan.changed ? LOOKED_AND_MORE : LOOKED_AND_NOTHING;
-	int begun = begin_file(feed, directory, name, err);
-	if (begun == 0)
-		spool_scan_drop(&feed->scan, name);
-	return begun < 0 ? LOOKED_AND_FAILED : begun == 0 ? LOOKED_AND_MORE : LOOKED_AND_FOUND;
-}
-
-/* The file that was begun before, or the next one. */
-static enum looked look(struct feed *feed, int64_t deadline_us, struct error *err)
-{
-	char name[sizeof(feed->place.name)];
-	int directory = open_directory(feed, err), begun;
-	enum looked result = LOOKED_AND_FAILED;
-
-	if (directory < 0)
-		return result;
-	begun = place_load(feed, err) == 0 ? is_begun(feed, directory, err) : -1;
-	memcpy(name, feed->place.name, sizeof(name));
-	if (begun > 0)
-		begun = begin_file(feed, directory, name, err);
-	if (begun == 0)
-		result = look_for_next(feed, directory, deadline_us, err);
-	else if (begun > 0)
-		result = LOOKED_AND_FOUND;
-	close(directory);
-	return result;
-}
-
-/* What the reading of a file has come to: a failure of the machine is tried again, one of the file's is not. */
-static void take_end(struct feed *feed)
-{
-	struct error err;
-
-	if (feed->failed && feed->failure.code != ERROR_INVALID) {
-		feed_retry(feed, &feed->failure);
-		return;
-	}
-	if (end_file(feed, &err) != 0)
-		feed_retry(feed, &err);
+	if (load(feed, err) != 0 || check_all(feed, err) != 0)
+		return SPOOL_FAILED;
+	feed->moves = !feed->moves && spool_has_to_move(feed);
+	if (feed->moves)
+		spool_move(feed, directory, deadline_us);
 	else
-		feed_wake(feed, 0);
-}
-
-static void read_on(struct feed *feed, int64_t deadline_us)
-{
-	struct error err;
-
-	switch (feed_file_read(feed, deadline_us, &err)) {
-	case FEED_FAILED:
-		feed_retry(feed, &err);
-		break;
-	case FEED_END:
-		feed_file_finish(feed);
-		break;
-	case FEED_FULL:
-		feed_wake(feed, FEED_FULL_US);
-		break;
-	default:
-		feed_wake(feed, 0);
-	}
+		next = read_files(feed, directory, deadline_us, err);
+	return next > SPOOL_MORE && spool_has_to_move(feed) ? SPOOL_MORE : next;
 }
 
 void spool_step(struct feed *feed, int64_t deadline_us)
 {
-	enum looked looked = LOOKED_AND_FOUND;
+	static const int64_t pauses_us[] = {
+		[SPOOL_MORE] = 0, [SPOOL_WAITS] = FEED_FULL_US, [SPOOL_NOTHING] = LOOK_EVERY_US
+	};
 	struct error err;
+	int directory = open_directory(feed, &err);
+	enum spool_next next = directory >= 0 ? read_or_move(feed, directory, deadline_us, &err) : SPOOL_FAILED;
 
-	if (feed->ending)
-		return;
-	if (feed->fd < 0)
-		looked = look(feed, deadline_us, &err);
-	if (looked == LOOKED_AND_NOTHING)
-		feed->told = false; /* what was wrong is not any more */
-	if (looked == LOOKED_AND_FAILED)
+	if (directory >= 0)
+		close(directory);
+	if (next == SPOOL_FAILED)
 		feed_retry(feed, &err);
-	else if (looked != LOOKED_AND_FOUND)
-		feed_wake(feed, looked == LOOKED_AND_MORE ? 0 : LOOK_EVERY_US);
-	else if (feed->ended)
-		take_end(feed);
 	else
-		read_on(feed, deadline_us);
+		feed_wake(feed, pauses_us[next]);
 }

@@ -119,12 +119,8 @@ const char *spool_scan_next(const struct spool_scan *scan)
 	return !scan->dir && scan->next < scan->count ? scan->files[scan->next].name : NULL;
 }
 
-void spool_scan_drop(struct spool_scan *scan, const char *name)
+void spool_scan_drop(struct spool_scan *scan)
 {
-	const char *next = spool_scan_next(scan);
-
-	if (!next || strcmp(next, name) != 0)
-		return;
 	free(scan->files[scan->next].name);
 	scan->files[scan->next++].name = NULL;
 	scan->waiting--;

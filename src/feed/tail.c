@@ -167,7 +167,7 @@ static bool is_followed(const struct feed *feed)
 	struct stat open_file;
 	struct search search = { .feed = feed, .before = &open_file };
 	struct error err;
-	DIR *dir = fstat(feed->fd, &open_file) == 0 ? open_directory(feed, directory, &err) : NULL;
+	DIR *dir = fstat(feed->file->fd, &open_file) == 0 ? open_directory(feed, directory, &err) : NULL;
 
 	if (!dir)
 		return false;
@@ -193,9 +193,8 @@ static int open_path(const struct feed *feed, struct error *err)
 /* --- at the beginning --- */
 
 /* The file that the place is in, by whatever name; otherwise that of the path. */
-static int open_place(struct feed *feed, struct error *err)
+static int open_place(const struct feed *feed, const struct place *place, struct error *err)
 {
-	const struct place *place = &feed->place;
 	struct search search = { .feed = feed, .inode = place->inode };
 	int fd = open_path(feed, err);
 	struct error why = { .code = ERROR_NONE };
@@ -221,10 +220,13 @@ static int open_place(struct feed *feed, struct error *err)
 
 static int begin(struct feed *feed, struct error *err)
 {
-	if (place_load(feed, err) != 0)
+	if (places_load(feed, err) != 0)
 		return -1;
-	int fd = open_place(feed, err);
-	return fd < 0 ? -1 : feed_file_begin(feed, fd, err);
+	struct feed_file *file = TAILQ_FIRST(&feed->files);
+	if (!file && !(file = feed_file_new(feed, err)))
+		return -1;
+	int fd = open_place(feed, &file->place, err);
+	return fd < 0 ? -1 : feed_file_begin(file, fd, err);
 }
 
 /* --- at the end of what there is --- */
@@ -235,13 +237,24 @@ static enum rotation find_rotation(struct feed *feed)
 {
 	struct stat open_file, named;
 
-	if (fstat(feed->fd, &open_file) != 0)
+	if (fstat(feed->file->fd, &open_file) != 0)
 		return ROTATION_NONE;
-	if ((uint64_t)open_file.st_size < feed->read_to)
+	if ((uint64_t)open_file.st_size < feed->file->read_to)
 		return ROTATION_CUT;
 	if (stat(feed->path, &named) != 0 || (named.st_ino == open_file.st_ino && named.st_dev == open_file.st_dev))
 		return ROTATION_NONE; /* as long as there is no new one, the old one may grow */
 	return ROTATION_MOVED;
+}
+
+/* From its beginning, instead of the one that was read. */
+static int begin_new(struct feed *feed, int fd, struct error *err)
+{
+	struct feed_file *file = feed_file_new(feed, err);
+
+	if (file)
+		return feed_file_begin(file, fd, err);
+	close(fd);
+	return -1;
 }
 
 /* The file that comes after the one that has ended. */
@@ -250,26 +263,22 @@ static int begin_next(struct feed *feed, struct error *err)
 	struct search search = { .feed = feed };
 	struct stat ended;
 
-	if (pass(feed, fstat(feed->fd, &ended) == 0 ? &ended : &feed->stat, err) != 0)
+	if (pass(feed, fstat(feed->file->fd, &ended) == 0 ? &ended : &feed->file->stat, err) != 0)
 		return -1;
-	feed_file_close(feed);
+	feed_stop(feed);
 	int fd = open_found(&search, err);
 	if (fd < 0 && err->code == ERROR_NOT_FOUND)
 		fd = open_path(feed, err);
-	if (fd < 0)
-		return -1;
-	feed->place.inode = 0; /* it begins at its beginning */
-	return feed_file_begin(feed, fd, err);
+	return fd < 0 ? -1 : begin_new(feed, fd, err);
 }
 
 /* It was emptied, to be written from its beginning again: what had come since the last look is not known. */
 static int begin_again(struct feed *feed, struct error *err)
 {
 	log_warn("feed", "%s: has become shorter than what was read of it; reading it from its beginning", feed->path);
-	feed_file_close(feed);
-	feed->place.inode = 0;
+	feed_stop(feed);
 	int fd = open_path(feed, err);
-	return fd < 0 ? -1 : feed_file_begin(feed, fd, err);
+	return fd < 0 ? -1 : begin_new(feed, fd, err);
 }
 
 /* No clock tells: that of a file server, which the file's times are of, may be another one. */
@@ -280,17 +289,23 @@ static bool is_still(const struct feed *feed)
 	return is_followed(feed);
 }
 
+static void finish(struct feed *feed)
+{
+	feed_file_finish(feed->file);
+	feed_commit(feed, true);
+}
+
 static void at_end(struct feed *feed)
 {
 	enum rotation rotation = find_rotation(feed);
 	struct error err;
 
-	if (rotation == ROTATION_CUT && !feed_file_is_on_disk(feed))
+	if (rotation == ROTATION_CUT && !feed_is_on_disk(feed))
 		return;
 	if (rotation == ROTATION_CUT && begin_again(feed, &err) != 0) {
 		feed_retry(feed, &err);
 	} else if (rotation == ROTATION_MOVED && is_still(feed)) {
-		feed_file_finish(feed);
+		finish(feed);
 	} else if (rotation == ROTATION_MOVED && feed->still_since_us == 0) {
 		feed->still_since_us = clock_monotonic_us();
 		feed_wake(feed, STILL_US);
@@ -303,36 +318,42 @@ static void at_end(struct feed *feed)
 
 static int take_end(struct feed *feed, struct error *err)
 {
-	bool of_file = feed->failure.code == ERROR_INVALID;
+	const struct feed_file *file = feed->file;
+	bool of_file = file->failure.code == ERROR_INVALID;
 
-	if (!feed->failed)
+	if (!file->failed)
 		return begin_next(feed, err);
-	*err = feed->failure;
+	*err = file->failure;
 	if (of_file && !feed->told)
 		log_error("feed", "%s: cannot be read: %s", feed->path, err->message);
 	return -1;
 }
 
-static int read_on(struct feed *feed, int64_t deadline_us, struct error *err)
+static void take_result(struct feed *feed, enum feed_result result)
 {
-	uint64_t before = feed->read_to;
-	enum feed_result result = feed_file_read(feed, deadline_us, err);
-
-	if (result == FEED_FAILED)
-		return -1;
-	if (feed->read_to > before) {
-		feed->still_since_us = 0;
-		feed->told = false;
-	}
-	if (ingest_batch_is_over(feed->batch))
-		feed_file_finish(feed); /* its end says why */
+	if (ingest_batch_is_over(feed->file->batch))
+		finish(feed); /* its end says why */
 	else if (result == FEED_END)
 		at_end(feed);
 	else if (result == FEED_FULL)
 		feed_wake(feed, FEED_FULL_US);
 	else
 		feed_wake(feed, 0);
-	return 0;
+}
+
+static int read_on(struct feed *feed, int64_t deadline_us, struct error *err)
+{
+	uint64_t before = feed->file->read_to;
+	enum feed_result result = feed_file_read(feed->file, deadline_us, err);
+
+	if (result == FEED_FAILED)
+		return -1;
+	if (feed->file->read_to > before) {
+		feed->still_since_us = 0;
+		feed->told = false;
+	}
+	take_result(feed, result);
+	return feed_commit_rejected(feed, err);
 }
 
 void tail_step(struct feed *feed, int64_t deadline_us)
@@ -340,16 +361,16 @@ void tail_step(struct feed *feed, int64_t deadline_us)
 	struct error err;
 	int result = 0;
 
-	if (feed->ending)
+	if (feed->file && feed->file->is_ending)
 		return;
-	if (feed->ended)
+	if (feed->file && feed->file->has_ended)
 		result = take_end(feed, &err);
-	else if (feed->fd < 0)
+	else if (!feed->file)
 		result = begin(feed, &err);
-	if (result == 0 && feed->fd >= 0)
+	if (result == 0 && feed->file)
 		result = read_on(feed, deadline_us, &err);
 	if (result < 0 && err.code == ERROR_NOT_FOUND) {
-		feed_file_close(feed);
+		feed_stop(feed);
 		feed_wake(feed, LOOK_EVERY_US); /* it will be made */
 	} else if (result < 0) {
 		feed_retry(feed, &err);

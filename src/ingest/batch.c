@@ -408,6 +408,11 @@ bool ingest_batch_has_failed(const struct ingest_batch *batch)
 	return batch->failure.code != ERROR_NONE;
 }
 
+const struct error *ingest_batch_failure(const struct ingest_batch *batch)
+{
+	return ingest_batch_has_failed(batch) ? &batch->failure : NULL;
+}
+
 /* --- the body --- */
 
 static int feed(struct ingest_batch *batch, const char *data, size_t len, struct error *err)
@@ -522,7 +527,8 @@ bool ingest_batch_must_wait(struct ingest_batch *batch, void (*room)(void *arg))
 static void await_commit(struct ingest_batch *batch)
 {
 	ingest_batch_move(batch, &batch->ingest->waiting);
-	ingest_commit_soon(batch->ingest);
+	if (!batch->holds)
+		ingest_commit_soon(batch->ingest);
 }
 
 void ingest_batch_finish(struct ingest_batch *batch)

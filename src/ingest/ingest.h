@@ -78,7 +78,8 @@ void ingest_batch_fold_errors(struct ingest_batch *batch);
  * For bodies that are read from a place on: mapped rows alone. `resume`, before the first piece: the body begins at byte
  * `byte`, in line `line`, of what has the header line `header`. `hold`: no commit begins within a call of feed, so that
  * the caller can note the place first, which is that of the first row that is not complete; then it calls
- * ingest_commit_held, which commits if the round is large, or soon.
+ * ingest_commit_held, which commits if the round is large, or soon. Nor does finish or stop ask for one: who has more to put into
+ * the same commit may do so first.
  */
 MUST_CHECK int ingest_batch_resume(struct ingest_batch *batch, struct str header, uint64_t line, uint64_t byte,
                                    struct error *err);
@@ -136,6 +137,9 @@ bool ingest_batch_is_over(const struct ingest_batch *batch);
 
 /* Has it done so as it could not be stored? What it has put since the last commit is lost, or its sender will send it again. */
 bool ingest_batch_has_failed(const struct ingest_batch *batch);
+
+/* Why; NULL if it has not. */
+const struct error *ingest_batch_failure(const struct ingest_batch *batch);
 
 /* --- what would be stored --- */
 

@@ -160,6 +160,11 @@ void value_text(struct value_reader *r, char *out, size_t len_min, size_t len_ma
 	memcpy(out, text.p, text.len);
 }
 
+uint32_t value_left(const struct value_reader *r)
+{
+	return r->bad ? 0 : r->left;
+}
+
 bool value_close(struct value_reader *r)
 {
 	if (r->zone.chunk_list.head)

@@ -51,6 +51,9 @@ struct str value_str(struct value_reader *r, size_t len_min, size_t len_max);
 /* The next element as value_str() has it, copied into `out`, which is zeroed and longer than `len_max`. */
 void value_text(struct value_reader *r, char *out, size_t len_min, size_t len_max);
 
+/* The elements that are left; 0 once anything was not valid. */
+uint32_t value_left(const struct value_reader *r);
+
 /* Was everything that was read present and valid? */
 bool value_close(struct value_reader *r);
 

@@ -190,6 +190,87 @@ def test_a_spool_stores_each_row_once_over_crashes(feed):
     assert report["rejected"] == len(broken(0, count, every))
 
 
+def put_small_files(feed, count, size, every):
+    """While the daemon is down, so that all are there when it begins."""
+    feed.daemon.stop()
+    for number in range(count):
+        feed.put(f"{number:04d}.csv", rows(number * size, size, every))
+
+
+def reports(feed):
+    done = feed.spool / "done"
+    return [json.loads((done / name).read_text()) for name in sorted(os.listdir(done)) if name.endswith(".report.json")]
+
+
+def moved(feed):
+    done = feed.spool / "done"
+    return sum(name.endswith(".csv") for name in os.listdir(done)) if done.exists() else 0
+
+
+def test_small_files_are_committed_together(feed):
+    count, size, every = 300, 5, 4
+    put_small_files(feed, count, size, every)
+    feed.daemon.start()
+    harness.wait_for(lambda: moved(feed) == count, PATIENCE)
+    assert feed.daemon.ctl("status")["ingest"]["commits"] < count / 3
+    assert feed.ids() == numbers(0, count * size, every)
+    assert feed.rejected() == broken(0, count * size, every)
+    assert [(each["file"], each["accepted"] + each["rejected"]) for each in reports(feed)] == [
+        (f"{number:04d}.csv", size) for number in range(count)]
+
+
+def test_a_spool_of_small_files_stores_each_row_once_over_crashes(feed):
+    count, size, every = 600, 5, 4
+    put_small_files(feed, count, size, every)
+    feed.daemon.start()
+    chance = random.Random(11)
+    for _ in range(8):
+        target = moved(feed) + chance.randrange(80)
+        harness.wait_for(lambda: moved(feed) >= min(target, count), PATIENCE)
+        time.sleep(chance.random() / 20)
+        feed.crash()
+    harness.wait_for(lambda: moved(feed) == count, PATIENCE)
+    assert feed.ids() == numbers(0, count * size, every)
+    assert feed.rejected() == broken(0, count * size, every)
+    told = reports(feed)
+    assert len(told) == count
+    assert {each["accepted"] + each["duplicates"] + each["rejected"] for each in told} == {size}
+    assert sum(each["rejected"] for each in told) == len(broken(0, count * size, every))
+
+
+@pytest.mark.parametrize("call, path", [("open", "0003.csv"), ("rename", "0003.csv.report.json")])
+def test_a_file_that_cannot_be_read_or_moved_does_not_hold_up_the_others(feed, tmp_path, call, path):
+    count, size, every = 20, 5, 4
+    fault = faults.Faults(tmp_path / "faults")
+    put_small_files(feed, count, size, every)
+    fault.set(call, path)
+    faults.start(feed.daemon, fault)
+    harness.wait_for(lambda: moved(feed) == count - 1, PATIENCE)
+    assert "0003.csv" in next(each["problem"] for each in feed.daemon.ctl("feed", "list") if each["kind"] == "spool")
+    feed.put("new.csv", rows(count * size, size, every))
+    harness.wait_for(lambda: moved(feed) == count, PATIENCE)
+    assert not (feed.spool / "done" / "0003.csv").exists()
+    fault.clear()
+    harness.wait_for(lambda: moved(feed) == count + 1, PATIENCE)
+    assert feed.ids() == numbers(0, (count + 1) * size, every)
+    assert feed.rejected() == broken(0, (count + 1) * size, every)
+    harness.wait_for(lambda: all(each["problem"] == "" for each in feed.daemon.ctl("feed", "list")), PATIENCE)
+
+
+def test_a_file_whose_header_line_does_not_fit_goes_to_failed_and_the_others_to_done(feed):
+    (feed.mappings / "calls.conf").write_text(CALLS_MAPPING.replace("names = id from to start seconds", "header = yes"))
+    head = "id,from,to,start,seconds\n"
+    feed.daemon.stop()
+    for number in range(0, 20, 2):
+        feed.put(f"{number:04d}.csv", head + rows(number, 2, 5))
+    feed.put("0003.csv", "number,what\n7,8\n")
+    feed.daemon.start()
+    harness.wait_for(lambda: moved(feed) == 10 and (feed.spool / "failed" / "0003.csv").exists(), PATIENCE)
+    assert feed.ids() == numbers(0, 20, 5)
+    assert feed.rejected() == broken(0, 20, 5)
+    assert json.loads((feed.spool / "failed" / "0003.csv.report.json").read_text())["failure"]
+
+
 def test_a_spool_of_very_many_files_reads_each_the_oldest_first_and_answers_meanwhile(feed):
     count = 2500  # more than twice as many as are remembered of a look
     feed.daemon.stop()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Spools, tails and queues whose records go to a cluster of two replicas: while a replica and the daemon are killed and
 stopped, each row and message is stored once, and what is rejected of them is in quarantine once."""
+import os
 import threading
 import time
 
@@ -73,7 +74,7 @@ def disturb(servers, daemon, crash):
 
 def test_each_row_of_a_spool_and_a_tail_is_stored_once(daemons, servers, tmp_path):
     feed = test_feeds.Feed(daemons, tmp_path, **records_in(servers, "feeds"))
-    size = 40
+    size = 5
 
     def write(n):
         text = test_feeds.rows(n * size, size, EVERY)
@@ -83,7 +84,7 @@ def test_each_row_of_a_spool_and_a_tail_is_stored_once(daemons, servers, tmp_pat
             feed.grow(text)
 
     feed.grow("")
-    writer = Writer(write, 0.25)  # each file of a spool is a commit of the cluster, of up to half a second
+    writer = Writer(write, 0.02)  # as many small files as no cluster could take with a commit each
     disturb(servers, feed.daemon, feed.crash)
     total = writer.end() * size
     good = test_feeds.numbers(0, total, EVERY)
@@ -91,6 +92,21 @@ def test_each_row_of_a_spool_and_a_tail_is_stored_once(daemons, servers, tmp_pat
     assert feed.ids() == good
     harness.wait_for(lambda: len(feed.rejected()) >= len(test_feeds.broken(0, total, EVERY)), PATIENCE)
     assert feed.rejected() == test_feeds.broken(0, total, EVERY)
+    harness.wait_for(lambda: not [name for name in os.listdir(feed.spool) if name.endswith(".csv")], PATIENCE)
+    told = test_feeds.reports(feed)
+    assert len(told) == total // size // 2
+    assert {each["accepted"] + each["duplicates"] + each["rejected"] for each in told} == {size}
+
+
+def test_small_files_of_a_spool_share_commits(daemons, servers, tmp_path):
+    feed = test_feeds.Feed(daemons, tmp_path, **records_in(servers, "small_files"))
+    count, size, every = 300, 5, 4
+    test_feeds.put_small_files(feed, count, size, every)
+    feed.daemon.start()
+    harness.wait_for(lambda: test_feeds.moved(feed) == count, PATIENCE)
+    assert feed.daemon.ctl("status")["ingest"]["commits"] < count / 10
+    assert feed.ids() == test_feeds.numbers(0, count * size, every)
+    assert feed.rejected() == test_feeds.broken(0, count * size, every)
 
 
 def test_each_message_of_a_queue_is_stored_once(daemons, servers, broker):

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/task.h"
@@ -102,26 +103,54 @@ static void teardown(void)
 }
 
 /* Moves a file in: a row that no check lets pass, one that is stored, one that the store rejects. */
-static void put_file(void)
+static void put_file_of(const char *id, const char *name)
 {
 	struct buf text = { 0 };
 	struct buf day = { 0 };
 
 	clock_format_day(&day, clock_day_of(clock_now_us()) - 1);
-	buf_addf(&text, "new,bad,never\nnew,good,%.*sT12:00:00Z\nchange,lost,%.*sT12:00:00Z\n", STR_ARGS(buf_str(&day)),
-	         STR_ARGS(buf_str(&day)));
+	buf_addf(&text, "new,bad%s,never\nnew,good%s,%.*sT12:00:00Z\nchange,lost%s,%.*sT12:00:00Z\n", id, id,
+	         STR_ARGS(buf_str(&day)), id, STR_ARGS(buf_str(&day)));
 	buf_add_char(&text, '\0');
-	write_text("spool/a.csv", text.data);
+	write_text(name, text.data);
 	buf_free(&text);
 	buf_free(&day);
 }
 
-static bool is_done(void)
+static void put_file(void)
+{
+	put_file_of("", "spool/a.csv");
+}
+
+/* z.csv is not done before these, as it is the last one. */
+static void put_files(int count)
+{
+	char id[16], name[32];
+
+	for (int i = 0; i < count; i++) {
+		(void)snprintf(id, sizeof(id), "%d", i);
+		(void)snprintf(name, sizeof(name), "spool/f%03d.csv", i);
+		put_file_of(id, name);
+	}
+	put_file_of("z", "spool/z.csv");
+}
+
+static bool is_in_done(const char *name)
 {
 	char path[192];
 
-	snprintf(path, sizeof(path), "%s/done/a.csv", spool);
+	(void)snprintf(path, sizeof(path), "%s/done/%s", spool, name);
 	return access(path, F_OK) == 0;
+}
+
+static bool is_done(void)
+{
+	return is_in_done("a.csv");
+}
+
+static bool last_is_done(void)
+{
+	return is_in_done("z.csv");
 }
 
 static void run_until(bool (*fn)(void))
@@ -190,6 +219,85 @@ START_TEST(place_is_noted_with_what_was_rejected_late)
 }
 END_TEST
 
+static void assert_totals(uint64_t stored, uint64_t duplicates, uint64_t rejected)
+{
+	struct ingest_stats stats;
+
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), (int)rejected);
+	ck_assert_uint_eq(ingest->held_bytes, 0);
+	ingest_stats(ingest, &stats);
+	ck_assert_uint_eq(stats.total.rejected, rejected);
+	ck_assert_uint_eq(stats.total.accepted, stored);
+	ck_assert_uint_eq(stats.total.duplicates, duplicates);
+}
+
+#define FILES 40
+
+START_TEST(small_files_share_commits)
+{
+	struct ingest_stats stats;
+
+	put_files(FILES - 1);
+	feeds = feeds_new(tasks, &config, f.meta, ingest, &err);
+	ck_assert_msg(feeds != NULL, "%s", err.message);
+	run_until(last_is_done);
+	assert_totals(FILES, 0, 2 * FILES);
+	ingest_stats(ingest, &stats);
+	ck_assert_uint_le(stats.commits, FILES / 4);
+}
+END_TEST
+
+/* None is moved, and all are read again. */
+START_TEST(files_of_a_commit_that_fails_are_in_quarantine_once)
+{
+	put_files(FILES - 1);
+	late_engine_fail_commit();
+	feeds = feeds_new(tasks, &config, f.meta, ingest, &err);
+	ck_assert_msg(feeds != NULL, "%s", err.message);
+	run_until(late_engine_commits);
+	run_until(commit_has_ended);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 0);
+	ck_assert(!is_in_done("f000.csv"));
+	run_until(last_is_done);
+	assert_totals(FILES, 0, 2 * FILES);
+}
+END_TEST
+
+static bool all_are_stored(void)
+{
+	return ingest->stats.total.accepted == FILES;
+}
+
+/* Another daemon finds them as this one has left them: with places, and not moved, as a link is in the way. */
+START_TEST(files_that_were_not_moved_before_a_stop_are_moved_and_not_read_again)
+{
+	char done[192];
+
+	(void)snprintf(done, sizeof(done), "%s/done", spool);
+	ck_assert_int_eq(symlink("nowhere", done), 0);
+	put_files(FILES - 1);
+	feeds = feeds_new(tasks, &config, f.meta, ingest, &err);
+	ck_assert_msg(feeds != NULL, "%s", err.message);
+	run_until(all_are_stored);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2 * FILES);
+	end_feeds();
+	fixture_stop(&f);
+	late_engine_end();
+	f.options.engine = late_engine_begin(base);
+	fixture_start(&f);
+	ck_assert_int_eq(unlink(done), 0);
+	ingest = ingest_new(tasks, &config, f.meta, f.store);
+	ck_assert_ptr_nonnull(ingest);
+	ingest_use_mappings(ingest, mappings);
+	feeds = feeds_new(tasks, &config, f.meta, ingest, &err);
+	ck_assert_msg(feeds != NULL, "%s", err.message);
+	run_until(last_is_done);
+	ck_assert(is_in_done("f000.csv"));
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2 * FILES);
+	ck_assert_uint_eq(ingest->stats.total.rejected + ingest->stats.total.duplicates, 0);
+}
+END_TEST
+
 Suite *suite_feed(void)
 {
 	Suite *suite = suite_create("feed");
@@ -198,6 +306,9 @@ Suite *suite_feed(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, place_stays_before_a_row_that_was_rejected_late_and_could_not_be_held);
 	tcase_add_test(tcase, place_is_noted_with_what_was_rejected_late);
+	tcase_add_test(tcase, small_files_share_commits);
+	tcase_add_test(tcase, files_of_a_commit_that_fails_are_in_quarantine_once);
+	tcase_add_test(tcase, files_that_were_not_moved_before_a_stop_are_moved_and_not_read_again);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

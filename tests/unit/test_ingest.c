@@ -615,6 +615,7 @@ START_TEST(first_record_after_a_rejected_one_does_not_commit_it)
 	feed_sms(&source, "a", "delivered");
 	ck_assert_int_eq(fixture_count_quarantine(f.meta), 0);
 	finish(&source);
+	ingest_commit_held(ingest, true);
 	await(&source);
 	assert_counts(&source, 1, 0, 0, 1);
 	ck_assert_int_eq(fixture_count_quarantine(f.meta), 1);
@@ -770,6 +771,7 @@ START_TEST(late_source_whose_open_round_fails_during_a_commit_leaves_nothing_in_
 	ingest_fail(ingest, &err);
 	assert_rejected_goes();
 	finish(&source);
+	ingest_commit_held(ingest, true);
 	await(&source);
 	ck_assert_int_eq(source.code, ERROR_IO);
 	assert_counts(&source, 1, 0, 0, 0);
