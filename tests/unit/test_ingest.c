@@ -648,6 +648,21 @@ START_TEST(first_record_of_a_day_does_not_commit_what_was_rejected_before_the_pl
 }
 END_TEST
 
+/* An account that exists is not added again; nothing waited then, and nothing of the batch is lost. */
+START_TEST(rejected_record_after_a_change_that_was_not_made_is_kept)
+{
+	struct outcome source;
+
+	ck_assert_int_ne(accounts_add(f.meta, ACCOUNT, NULL, NULL, "secret secret", &err), 0);
+	open_batch(&source);
+	feed(&source, "{\"product\":\"SMS\"}\n");
+	finish(&source);
+	await(&source);
+	assert_counts(&source, 0, 0, 0, 1);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 1);
+}
+END_TEST
+
 START_TEST(late_source_that_is_given_up_leaves_nothing_in_quarantine)
 {
 	struct outcome source, other;
@@ -1533,6 +1548,7 @@ Suite *suite_ingest(void)
 	tcase_add_test(batches, bad_line_does_not_lose_the_others);
 	tcase_add_test(batches, first_record_after_a_rejected_one_does_not_commit_it);
 	tcase_add_test(batches, first_record_of_a_day_does_not_commit_what_was_rejected_before_the_place_is_put);
+	tcase_add_test(batches, rejected_record_after_a_change_that_was_not_made_is_kept);
 	tcase_add_test(batches, listed_errors_are_capped_and_all_are_counted);
 	tcase_add_test(batches, rejected_record_is_kept_as_it_was_sent_with_all_faults);
 	tcase_add_test(batches, rejected_record_of_a_replay_is_not_kept_again);
