@@ -361,6 +361,8 @@ def test_records_are_charged_once(daemon, account):
     assert ask(daemon, account, since=token)["price"] == 0.04
     assert ask(daemon, account, since=token)["price"] == 0  # asked again
     usage_becomes(daemon, account, ("100", "0.04"), ("300", "0.12"))
+    daemon.ctl("seal")  # the page reads the same
+    assert ask(daemon, account, since=token)["price"] == 0
     daemon.restart()
     assert ask(daemon, account, since=token)["price"] == 0
 

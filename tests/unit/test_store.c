@@ -1299,6 +1299,31 @@ START_TEST(a_day_is_listed_with_the_catalog)
 }
 END_TEST
 
+/* While its listing waits, once it is committed, or when it was lost, also if the day is closed by then. */
+START_TEST(a_day_that_vanishes_after_its_first_commit_is_missed)
+{
+	char path[512];
+
+	put_many("acct0001", DAY, 3);
+	commit();
+	struct day *day = store_day(f.store, DAY, false, &err);
+	ck_assert_ptr_nonnull(day);
+	snprintf(path, sizeof(path), "%s/data.mdb", day->env.path);
+	days_close_down_to(f.store, 0);
+	if (_i == 1)
+		ASSERT_OK(meta_commit(f.meta, &err));
+	if (_i == 2)
+		meta_abort(f.meta);
+	ck_assert_int_eq(remove(path), 0);
+	ck_assert_ptr_null(store_day(f.store, DAY, false, &err));
+	ck_assert_int_eq(err.code, ERROR_DAMAGED);
+	put_many("acct0001", DAY + 1, 3);
+	commit();
+	ASSERT_OK(meta_commit(f.meta, &err));
+	ck_assert(is_listed("2026-02-16") && is_listed("2026-02-17"));
+}
+END_TEST
+
 START_TEST(a_day_that_goes_before_the_catalog_is_committed_is_not_missed)
 {
 	int32_t number = DAY + 1;
@@ -1383,6 +1408,7 @@ Suite *suite_store(void)
 	                    sizeof(statuses) / sizeof(statuses[0]));
 	tcase_add_test(tests, a_day_that_is_full_keeps_what_it_has);
 	tcase_add_test(tests, a_day_is_listed_with_the_catalog);
+	tcase_add_loop_test(tests, a_day_that_vanishes_after_its_first_commit_is_missed, 0, 3);
 	tcase_add_test(tests, a_day_that_goes_before_the_catalog_is_committed_is_not_missed);
 	tcase_add_test(tests, maintenance_comes_to_an_end_with_more_days_than_may_be_open);
 	suite_add_tcase(suite, tests);

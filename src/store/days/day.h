@@ -73,7 +73,7 @@ struct day {
 	struct meta *meta; /* the store's, for messages; or NULL */
 	bool is_open;
 	bool is_listed;       /* in the catalog: day_list.h */
-	bool is_being_listed; /* put there, and known neither to be committed nor lost */
+	bool is_being_listed; /* put there, and not known to be committed */
 	bool is_faulty;       /* when last tried, it could not be opened */
 	bool is_new;          /* while it is closed: its environment's is_new */
 	int pins;             /* users across calls: it is not closed meanwhile */
@@ -109,6 +109,12 @@ struct day {
 	struct block_index block_indexes[BLOCK_INDEX_SLOTS];
 	uint64_t block_index_uses;
 };
+
+/* Was it committed to, as far as the list tells? Its file must be there then. */
+static inline bool day_must_be_there(const struct day *day)
+{
+	return day->is_listed || day->is_being_listed;
+}
 
 #define DAY_GHOST_MAX 32
 

@@ -100,47 +100,51 @@ int day_list_load(struct store *store, struct error *err)
 
 static bool is_new(const struct day *day)
 {
-	return day->is_open && !day->is_listed && !day->is_being_listed && !day->env.is_new;
+	return day->is_open && !day_must_be_there(day) && !day->env.is_new;
 }
 
-/* What was put for the last commit was committed with it, or was lost and is put again. */
-static void settle(struct store *store)
+/* What was put was committed with the catalog since, still waits, or is lost: true, and it is to be put again, even of days
+ * that are closed by now. */
+static bool settle(struct store *store)
 {
 	const struct env *catalog = meta_env(store->meta);
 	bool is_lost = catalog->dropped != store->list_dropped;
 
 	if (!store->list_waits || (catalog->write && !is_lost))
-		return;
-	for (size_t i = 0; i < store->days_count; i++) {
+		return false;
+	for (size_t i = 0; i < store->days_count && !is_lost; i++) {
 		struct day *day = store->days[i];
 
-		day->is_listed |= day->is_being_listed && !is_lost;
+		day->is_listed |= day->is_being_listed;
 		day->is_being_listed = false;
 	}
 	store->lists_days |= is_lost;
 	store->list_waits = false;
+	return is_lost;
 }
 
 int day_list_put(struct store *store, struct error *err)
 {
+	bool is_lost = settle(store);
 	struct buf key = { 0 };
 	int result = 0;
 
-	settle(store);
 	if (!store->lists_days)
 		return 0;
 	for (size_t i = 0; i < store->days_count && result == 0; i++) {
 		struct day *day = store->days[i];
 
-		if (!is_new(day))
+		if (!is_new(day) && !(is_lost && day->is_being_listed))
 			continue;
 		result = day_key(&key, day->number, err);
 		if (result == 0)
 			result = meta_put(store->meta, META_DB_DAYS, buf_str(&key), STR_LITERAL(""), err);
-		day->is_being_listed = store->list_waits = result == 0;
+		day->is_being_listed |= result == 0;
 	}
 	buf_free(&key);
-	store->list_dropped = meta_env(store->meta)->dropped;
+	/* Where one cannot be put, those before it are lost, too. */
+	store->list_waits = true;
+	store->list_dropped = result == 0 ? meta_env(store->meta)->dropped : UINT64_MAX;
 	store->lists_days = result != 0;
 	return result;
 }
@@ -150,7 +154,7 @@ int day_list_remove(struct store *store, const struct day *day, struct error *er
 	struct change change;
 	struct buf key = { 0 };
 
-	if (!day->is_listed && !day->is_being_listed)
+	if (!day_must_be_there(day))
 		return 0;
 	int result = day_key(&key, day->number, err);
 	if (result == 0)
