@@ -294,8 +294,10 @@ static void forget_removed(struct day *day)
 /* Its transaction has ended without effect. */
 static void forget_uncommitted(struct day *day)
 {
-	day->blocks_changed = day->gains = day->has_puts = false;
-	day->seals++; /* a commit that has failed late may have changed its blocks all the same */
+	day->blocks_changed = day->gains = day->has_puts = day->has_moved = false;
+	/* A commit that has failed late may have changed it all the same. */
+	day->seals++;
+	day->moves++;
 	empty(&day->touched);
 	forget_removed(day);
 	bundle_forget(day);
@@ -346,7 +348,8 @@ static int commit_day(struct store *store, struct day *day, struct error *err)
 	}
 	store->lists_days |= !day->is_listed;
 	day->seals += day->blocks_changed;
-	day->blocks_changed = day->gains = false;
+	day->moves += day->has_moved;
+	day->blocks_changed = day->gains = day->has_moved = false;
 	if (day->touched.len || day->touched.failed)
 		empty(&day->touched);
 	if (day->removed.len)

@@ -473,6 +473,49 @@ START_TEST(sums_are_those_of_a_scan)
 }
 END_TEST
 
+/* Of hot records some get another time of the day while the others are added up: each is counted once all the same. */
+START_TEST(records_that_move_meanwhile_are_counted_once)
+{
+	static const struct account_key account = { "acct0001" };
+	struct run *run = calloc(1, sizeof(*run));
+	struct aggregate_query query = {
+		.scan = { .accounts = &account,
+		          .accounts_count = 1,
+		          .from_us = clock_day_start_us(DAY),
+		          .to_us = clock_day_start_us(DAY + 1) },
+		.groups_max = _i % 2 ? 10 : 0,
+	};
+	struct aggregate_counts counts;
+	enum scan_end end = SCAN_PAUSED;
+	struct error err = { 0 };
+	size_t moves = 0;
+
+	run->pick.state = (uint64_t)_i;
+	query.scan.product = run->product = catalog_product_find(STR_LITERAL("SMS"));
+	fixture_open(&run->f, FIXTURE_MAP_BYTES);
+	while (run->count < 1000)
+		put_one(run, run->count++);
+	commit(run);
+	query.scan.snapshot = store_snapshot(run->f.store);
+	struct aggregate *aggregate = aggregate_start(run->f.store, &query, &err);
+	ck_assert_ptr_nonnull(aggregate);
+	for (size_t slices = 0; end != SCAN_DONE; slices++) {
+		ck_assert_msg(aggregate_step(aggregate, 0, &end, &err) == 0, "%s", err.message);
+		if (slices % 3 != 1 || ++moves > 5)
+			continue;
+		for (int left = 100; left > 0; left--)
+			put_one(run, pick_below(&run->pick, 1000));
+		commit(run);
+	}
+	ck_assert_uint_ge(moves, 3);
+	aggregate_counts(aggregate, &counts);
+	ck_assert_uint_eq(query.groups_max ? rows_of(aggregate_groups(aggregate)) : counts.rows, 1000);
+	aggregate_cancel(aggregate);
+	fixture_close(&run->f);
+	free(run);
+}
+END_TEST
+
 /* Of all outbound records. */
 static struct aggregate *sum_up(struct run *run)
 {
@@ -584,6 +627,7 @@ Suite *suite_summary(void)
 	suite_add_tcase(suite, zones);
 	tcase_set_timeout(sums, 60);
 	tcase_add_loop_test(sums, groups_of_intervals_are_spread_over_the_slots, 0, 2);
+	tcase_add_loop_test(sums, records_that_move_meanwhile_are_counted_once, 0, 4);
 	tcase_add_loop_test(sums, sums_are_those_of_a_scan, 0, 6);
 	tcase_add_loop_test(sums, stored_price_that_is_no_number_is_counted_apart_hot_and_sealed, 0,
 	                    (int)(sizeof(odd_prices) / sizeof(odd_prices[0])));

@@ -2,8 +2,8 @@
 /*
  * aggregate_days.c: counts and sums from days, part by part. See aggregate_days.h.
  *
- * A part whose blocks change again and again while it is added up is scanned, which is slower but not disturbed by
- * that.
+ * A part whose blocks change or whose records move again and again while it is added up is scanned, which is slower but
+ * not disturbed by that.
  */
 #include <stdlib.h>
 
@@ -98,17 +98,20 @@ static int scan_part(struct day_aggregate *a)
 	return aggregate_add_groups(&a->part.groups, &a->scanned->groups, a->err) < 0 ? -1 : 1;
 }
 
-/* Have blocks of the day changed since the part was begun? Does not matter to an estimate. */
+/* Have blocks of the day changed since the part was begun, or have records moved, which may have been counted where they were,
+ * to where they would be again? Does not matter to an estimate. */
 static void look_for_change(struct day_aggregate *a)
 {
 	struct day_part *part = &a->part;
+	bool has_changed = part->seals != a->day->seals || (part->hot && part->moves != a->day->moves);
 
-	if (part->begun && part->seals != a->day->seals && !a->hurries) {
+	if (part->begun && has_changed && !a->hurries) {
 		a->changed++;
 		begin_part(a);
 	}
 	part->begun = true;
 	part->seals = a->day->seals;
+	part->moves = a->day->moves;
 }
 
 static void set_range(struct day_aggregate *a)

@@ -24,6 +24,7 @@ struct day_part {
 	bool hot;       /* all of them are */
 	int64_t hot_us; /* after this hot row */
 	uint64_t hot_seq;
+	uint64_t moves; /* of the day, when the hot rows were begun */
 
 	/* its result so far */
 	uint64_t rows, seen;

@@ -34,6 +34,7 @@ static int tombstone_write(const struct put *put, const struct stored *stored, c
 	uint8_t tombstone[DAY_GHOST_MAX];
 	size_t len = day_tombstone_write(tombstone, &(struct day_tombstone){ .until = to->seq, .to = *to });
 
+	stored->day->has_moved = true;
 	return hot_row_put(stored->day, &put->partition, &stored->position, env_val(tombstone, len), !stored->sealed,
 	                   put->err);
 }
