@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * held.c: rejected records that wait in memory for the commit that decides about them, where that ends later.
+ * held.c: rejected records that wait in memory for the commit that decides about them: where that ends later, and those of
+ * a source whose place is committed with them.
  *
  * In the catalog's transaction any change of the catalog would commit them before the records around them, and before the
  * place that a source is read from; after a crash they would be in quarantine twice.
@@ -73,7 +74,7 @@ int ingest_hold(struct ingest_batch *batch, uint64_t round, const struct quarant
 
 	if (ingest->held_bytes > HELD_BYTES_MAX)
 		return error_set(err, ERROR_UNAVAILABLE,
-		                 "records are rejected faster than the cluster takes others: %zu bytes wait",
+		                 "records are rejected faster than others are stored: %zu bytes wait",
 		                 ingest->held_bytes);
 	struct ingest_held *held = copy(&copied);
 	if (!held)

@@ -114,8 +114,8 @@ void ingest_batch_finish(struct ingest_batch *batch);
  * follows after the commit, with *why. */
 void ingest_batch_stop(struct ingest_batch *batch, const struct error *why);
 
-/* The client is gone: what was put stays and is committed, `done` is not called. Where ingest_ends_later, what was rejected
- * of a batch that holds (which is read from a place, and so comes again) goes, unless it was committed. */
+/* The client is gone: what was put stays and is committed, `done` is not called. What was rejected of a batch that holds
+ * (which is read from a place, and so comes again) goes, unless it was committed. */
 void ingest_batch_abandon(struct ingest_batch *batch);
 
 /* Counts so far, for an import's progress. */

@@ -622,6 +622,24 @@ START_TEST(first_record_after_a_rejected_one_does_not_commit_it)
 }
 END_TEST
 
+/* Any other change of the catalog would, too. */
+START_TEST(change_of_the_catalog_does_not_commit_what_was_rejected_of_a_source)
+{
+	struct outcome source;
+
+	open_batch(&source);
+	ingest_batch_hold(source.batch);
+	feed(&source, "{\"product\":\"SMS\"}\n");
+	ASSERT_OK(meta_set_number(f.meta, "any", 1, &err));
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 0);
+	finish(&source);
+	ingest_commit_held(ingest, true);
+	await(&source);
+	assert_counts(&source, 0, 0, 0, 1);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 1);
+}
+END_TEST
+
 static int note_quarantine(void *arg, struct error *error)
 {
 	(void)error;
@@ -1547,6 +1565,7 @@ Suite *suite_ingest(void)
 	tcase_add_test(batches, same_record_is_a_duplicate_and_other_values_an_update);
 	tcase_add_test(batches, bad_line_does_not_lose_the_others);
 	tcase_add_test(batches, first_record_after_a_rejected_one_does_not_commit_it);
+	tcase_add_test(batches, change_of_the_catalog_does_not_commit_what_was_rejected_of_a_source);
 	tcase_add_test(batches, first_record_of_a_day_does_not_commit_what_was_rejected_before_the_place_is_put);
 	tcase_add_test(batches, rejected_record_after_a_change_that_was_not_made_is_kept);
 	tcase_add_test(batches, listed_errors_are_capped_and_all_are_counted);
