@@ -56,7 +56,7 @@ struct tenant {
 	const struct plan *plan;
 	uint64_t plan_of;                     /* billing->generation when it was looked up */
 	uint64_t accounts_of;                 /* and the accounts' generation then */
-	struct volume volumes[VOLUME_MONTHS]; /* of the months counted last, the current one first */
+	struct volume volumes[VOLUME_MONTHS]; /* of the months that were asked for last, the last one first */
 	bool is_dirty;
 };
 
@@ -74,7 +74,7 @@ struct billing {
 	const struct catalog_product *product; /* REPORTS-USAGE */
 	uint8_t columns[USAGE_COLUMNS];
 	struct event *flush;
-	struct buf queue; /* usage records usage records that wait for a commit */
+	struct buf queue; /* usage records that wait for a commit */
 	size_t queue_count;
 	size_t put_count; /* the first of them are in the store's open transactions */
 	size_t put_bytes;
@@ -92,8 +92,9 @@ void tenants_init(struct billing *billing);
 struct tenant *tenant_get(struct billing *billing, const struct account *account);
 struct tenant *tenant_find(const struct billing *billing, const char *account);
 
-/* The tenant's volume in its current month; begins a new month when it is due. */
-uint64_t tenant_volume(struct tenant *tenant, int64_t now_us);
+/* The tenant's volume in the month of that time; begins the month where nothing is known of it. */
+uint64_t tenant_volume(struct tenant *tenant, int64_t time_us);
+/* To the month that tenant_volume was last asked for. */
 void tenant_add_volume(struct billing *billing, struct tenant *tenant, uint64_t items);
 
 /* plans_in_use.c: ERROR_CONFLICT names accounts whose plans are not among these. Reads all accounts, about a

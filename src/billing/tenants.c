@@ -78,9 +78,9 @@ const struct plan *billing_plan(struct billing *billing, const struct account *a
 
 /* --- volumes --- */
 
-uint64_t tenant_volume(struct tenant *tenant, int64_t now_us)
+uint64_t tenant_volume(struct tenant *tenant, int64_t time_us)
 {
-	int32_t month = volume_month(now_us);
+	int32_t month = volume_month(time_us);
 	struct volume *volumes = tenant->volumes, found = { .month = month };
 	size_t at = 0;
 

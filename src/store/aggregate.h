@@ -8,8 +8,8 @@
  *	aggregate_cancel(aggregate)                          at any time
  *
  * A slice, SCAN_WAITS and on_ready are as in scan.h. What changes while it runs may be in the result or not. A record
- * is counted once, whatever is sealed or replaced meanwhile, unless it moves to another day or changes its direction: where
- * only counts or sums are asked for, it may then be counted in both places or in neither.
+ * is counted once, whatever is sealed or replaced meanwhile, unless records of the accounts go to other days or directions
+ * again and again: where only counts or sums are asked for, one may then be counted in both places or in neither.
  */
 #ifndef CDRD_STORE_AGGREGATE_H
 #define CDRD_STORE_AGGREGATE_H

@@ -67,10 +67,12 @@ struct store {
 	uint64_t reopened;       /* environments of days that are closed by now: health.h */
 
 	uint64_t changed[STORE_CHANGED_SLOTS]; /* newest change of accounts and products, by a hash: changes.h */
-	uint64_t last_seq;                     /* given out */
-	uint64_t reserved_seq; /* numbers up to this one may be given out: the catalog's meta says so on disk */
-	uint64_t snapshot;     /* committed */
-	size_t uncommitted;    /* records put since the last commit */
+	uint64_t moved
+		[STORE_CHANGED_SLOTS]; /* the newest that has moved a record to another day or direction: changes_note.h */
+	uint64_t last_seq;             /* given out */
+	uint64_t reserved_seq;         /* numbers up to this one may be given out: the catalog's meta says so on disk */
+	uint64_t snapshot;             /* committed */
+	size_t uncommitted;            /* records put since the last commit */
 	uint64_t aborts;
 };
 

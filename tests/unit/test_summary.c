@@ -216,6 +216,7 @@ struct run {
 	bool outbound[RECORDS_MAX];
 	const char *odd_price; /* of every tenth record, if there is one */
 	uint32_t prices;       /* how many there are; 0: 1000 */
+	bool has_two_days;     /* a version may have another day than the one before */
 };
 
 /* A value of a column that the product may not have. */
@@ -247,7 +248,9 @@ static void set_some(struct run *run, struct record *record, size_t index, char 
 static void put_one(struct run *run, size_t index)
 {
 	const struct catalog_product *product = run->product;
-	int64_t time_us = clock_day_start_us(DAY) + pick_below(&run->pick, 86400) * CLOCK_US_PER_SECOND;
+	static const struct store_versions versions = { .merge = false, .column = CATALOG_NONE };
+	int32_t day = DAY + (run->has_two_days ? (int32_t)pick_below(&run->pick, 2) : 0);
+	int64_t time_us = clock_day_start_us(day) + pick_below(&run->pick, 86400) * CLOCK_US_PER_SECOND;
 	char id[32], price[32], network[8], duration[8];
 	struct buf time = { 0 };
 	struct record record;
@@ -269,7 +272,9 @@ static void put_one(struct run *run, size_t index)
 		index % 3 ? STR_LITERAL("EUR") : STR_LITERAL("USD");
 	record.values[catalog_column_find(product, STR_LITERAL("total_price"))] = str_from(price);
 	set_some(run, &record, index, network, duration);
-	ck_assert_msg(store_put(run->f.store, &record, time_us, &result, &err) == 0, "%s", err.message);
+	ck_assert_msg(store_put_version(run->f.store, &record, time_us, run->has_two_days ? &versions : NULL, &result,
+	                                &err) == 0,
+	              "%s", err.message);
 	buf_free(&time);
 }
 
@@ -473,7 +478,16 @@ START_TEST(sums_are_those_of_a_scan)
 }
 END_TEST
 
-/* Of hot records some get another time of the day while the others are added up: each is counted once all the same. */
+static const struct {
+	bool has_two_days, turns;
+	size_t groups_max;
+} moves_rows[] = {
+	{ false, false, 0 }, { false, false, 10 }, { true, false, 0 },
+	{ true, false, 10 }, { false, true, 0 },   { false, true, 10 },
+};
+
+/* Of hot records some get another time of the day, another day or another direction while the others are added up: each is
+ * counted once all the same. */
 START_TEST(records_that_move_meanwhile_are_counted_once)
 {
 	static const struct account_key account = { "acct0001" };
@@ -482,8 +496,8 @@ START_TEST(records_that_move_meanwhile_are_counted_once)
 		.scan = { .accounts = &account,
 		          .accounts_count = 1,
 		          .from_us = clock_day_start_us(DAY),
-		          .to_us = clock_day_start_us(DAY + 1) },
-		.groups_max = _i % 2 ? 10 : 0,
+		          .to_us = clock_day_start_us(DAY + 2) },
+		.groups_max = moves_rows[_i].groups_max,
 	};
 	struct aggregate_counts counts;
 	enum scan_end end = SCAN_PAUSED;
@@ -491,6 +505,7 @@ START_TEST(records_that_move_meanwhile_are_counted_once)
 	size_t moves = 0;
 
 	run->pick.state = (uint64_t)_i;
+	run->has_two_days = moves_rows[_i].has_two_days;
 	query.scan.product = run->product = catalog_product_find(STR_LITERAL("SMS"));
 	fixture_open(&run->f, FIXTURE_MAP_BYTES);
 	while (run->count < 1000)
@@ -503,8 +518,12 @@ START_TEST(records_that_move_meanwhile_are_counted_once)
 		ck_assert_msg(aggregate_step(aggregate, 0, &end, &err) == 0, "%s", err.message);
 		if (slices % 3 != 1 || ++moves > 5)
 			continue;
-		for (int left = 100; left > 0; left--)
-			put_one(run, pick_below(&run->pick, 1000));
+		for (int left = 100; left > 0; left--) {
+			size_t index = pick_below(&run->pick, 1000);
+
+			run->outbound[index] ^= moves_rows[_i].turns;
+			put_one(run, index);
+		}
 		commit(run);
 	}
 	ck_assert_uint_ge(moves, 3);
@@ -627,7 +646,8 @@ Suite *suite_summary(void)
 	suite_add_tcase(suite, zones);
 	tcase_set_timeout(sums, 60);
 	tcase_add_loop_test(sums, groups_of_intervals_are_spread_over_the_slots, 0, 2);
-	tcase_add_loop_test(sums, records_that_move_meanwhile_are_counted_once, 0, 4);
+	tcase_add_loop_test(sums, records_that_move_meanwhile_are_counted_once, 0,
+	                    sizeof(moves_rows) / sizeof(moves_rows[0]));
 	tcase_add_loop_test(sums, sums_are_those_of_a_scan, 0, 6);
 	tcase_add_loop_test(sums, stored_price_that_is_no_number_is_counted_apart_hot_and_sealed, 0,
 	                    (int)(sizeof(odd_prices) / sizeof(odd_prices[0])));

@@ -3,14 +3,17 @@
  * aggregate_days.c: counts and sums from days, part by part. See aggregate_days.h.
  *
  * A part whose blocks change or whose records move again and again while it is added up is scanned, which is slower but
- * not disturbed by that.
+ * not disturbed by that. Where a record of the accounts has moved meanwhile, perhaps from one part to another, all is added
+ * up again.
  */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "store/aggregates/aggregate_days.h"
+#include "store/changes/changes_note.h"
 
 #define CHANGED_MAX 3
+#define BEGUN_AGAIN_MAX 3
 
 /* --- the parts --- */
 
@@ -98,8 +101,8 @@ static int scan_part(struct day_aggregate *a)
 	return aggregate_add_groups(&a->part.groups, &a->scanned->groups, a->err) < 0 ? -1 : 1;
 }
 
-/* Have blocks of the day changed since the part was begun, or have records moved, which may have been counted where they were,
- * to where they would be again? Does not matter to an estimate. */
+/* Have blocks of the day changed since the part was begun, or have hot rows got other times, which may have been counted already
+ * and would be again? Does not matter to an estimate. */
 static void look_for_change(struct day_aggregate *a)
 {
 	struct day_part *part = &a->part;
@@ -144,6 +147,41 @@ static int read_part(struct day_aggregate *a)
 	return env_read_end(&a->day->env, a->txn, result, a->err);
 }
 
+static void begin_parts(struct day_aggregate *a)
+{
+	const struct scan_query *scan = &a->base.query.scan;
+
+	begin_part(a);
+	aggregate_groups_clear(&a->base.groups);
+	a->base.rows = a->base.seen = 0;
+	a->part.account = 0;
+	a->part.direction = (uint8_t)scan->direction;
+	a->snapshot = a->base.store->snapshot;
+	a->has_paused = false;
+	a->changed = 0;
+	a->done = scan->accounts_count == 0 || !find_day(a, clock_day_of(scan->from_us));
+}
+
+/* Has a record moved meanwhile, which may have been counted where it was and where it went, or in neither place? */
+static bool has_moved(const struct day_aggregate *a)
+{
+	const struct scan_query *scan = &a->base.query.scan;
+
+	for (size_t i = 0; i < scan->accounts_count; i++)
+		if (changes_moved(a->base.store, scan->product, &scan->accounts[i]) > a->snapshot)
+			return true;
+	return false;
+}
+
+/* All parts are done. Does not matter to an estimate. */
+static void end_parts(struct day_aggregate *a)
+{
+	if (!a->has_paused || a->hurries || a->begun_again == BEGUN_AGAIN_MAX || !has_moved(a))
+		return;
+	a->begun_again++;
+	begin_parts(a);
+}
+
 static int read_parts(struct day_aggregate *a)
 {
 	do {
@@ -153,6 +191,8 @@ static int read_parts(struct day_aggregate *a)
 			return -1;
 		if (result > 0)
 			a->done = !next_part(a);
+		if (a->done)
+			end_parts(a);
 	} while (!a->done && clock_monotonic_us() < a->deadline_us);
 	return 0;
 }
@@ -171,6 +211,7 @@ static int step(struct aggregate *base, int64_t deadline_us, enum scan_end *end,
 		return -1;
 	int result = read_parts(a);
 	store_reader_give(base->store, a->reader);
+	a->has_paused = true;
 	if (!a->done)
 		*end = SCAN_PAUSED;
 	return result;
@@ -226,7 +267,6 @@ struct aggregate *days_aggregate(struct store *store, const struct aggregate_que
 	aggregate_init(&a->base, &ops, store, query);
 	aggregate_groups_init(&a->part.groups, scan->product, query->group_by, query->group_by_count,
 	                      query->groups_max);
-	a->part.direction = (uint8_t)scan->direction;
-	a->done = scan->accounts_count == 0 || !find_day(a, clock_day_of(scan->from_us));
+	begin_parts(a);
 	return &a->base;
 }

@@ -34,7 +34,10 @@ struct day_part {
 struct day_aggregate {
 	struct aggregate base;
 	struct day_part part;
-	int changed; /* times that the part was restarted */
+	int changed;       /* times that the part was restarted, */
+	int begun_again;   /* and all of it */
+	bool has_paused;   /* since it was begun, */
+	uint64_t snapshot; /* when this was the store's */
 	bool hurries;
 	bool done;
 	struct aggregate *scanned; /* what reads the part instead, or NULL */

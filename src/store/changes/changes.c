@@ -32,6 +32,17 @@ void changes_note(struct store *store, const struct partition *partition, uint64
 		*changed = seq;
 }
 
+void changes_note_move(struct store *store, const struct partition *partition, uint64_t seq)
+{
+	store->moved[slot_of(&partition->account, partition->product)] = seq;
+}
+
+uint64_t changes_moved(const struct store *store, const struct catalog_product *product,
+                       const struct account_key *account)
+{
+	return store->moved[slot_of(account, product->number)];
+}
+
 _Static_assert(STORE_CHANGED_SLOTS == 8 * STORE_CHANGED_BYTES, "a bit for each");
 
 void changes_mark(struct store_changed *changed, const struct partition *partition)

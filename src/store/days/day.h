@@ -84,7 +84,7 @@ struct day {
 	struct hot hot;      /* what is known of the hot rows; loaded when the day is written to or looked up in */
 	uint64_t seals;      /* grows with each commit that changed blocks */
 	bool blocks_changed; /* by what is not committed */
-	uint64_t moves;      /* grows with each commit after which a record is not where it was */
+	uint64_t moves;      /* grows with each commit after which a record has another time of the day */
 	bool has_moved;      /* by what is not committed */
 	bool gains;          /* records from other days, by what is not committed */
 	struct buf touched;  /* struct day_touch: rows that what is not committed replaced or moved */

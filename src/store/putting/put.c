@@ -34,7 +34,10 @@ static int tombstone_write(const struct put *put, const struct stored *stored, c
 	uint8_t tombstone[DAY_GHOST_MAX];
 	size_t len = day_tombstone_write(tombstone, &(struct day_tombstone){ .until = to->seq, .to = *to });
 
-	stored->day->has_moved = true;
+	if (clock_day_of(to->time_us) != stored->day->number || to->direction != stored->position.direction)
+		changes_note_move(put->store, &put->partition, to->seq);
+	else
+		stored->day->has_moved = true;
 	return hot_row_put(stored->day, &put->partition, &stored->position, env_val(tombstone, len), !stored->sealed,
 	                   put->err);
 }
