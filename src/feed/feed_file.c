@@ -2,9 +2,8 @@
 /*
  * feed_file.c: reads a feed's file into a batch, from its place on. See feed.h.
  *
- * Rejected rows wait in the catalog's transaction, which any change of the catalog commits, without their place. So they
- * are committed together with it before anything else runs; where nothing is rejected, a commit follows now and then.
- * Where commits end later, rejected rows are held until theirs, and reading pauses when as much waits as a commit takes.
+ * A commit follows now and then; rejected rows are held until it (ingest/held.c). Where commits end later, reading pauses when
+ * as much waits as a commit takes.
  *
  * A piece of the file is fed without a commit in between (ingest_batch_hold), so that a commit never decides about rows
  * beyond the place that is noted with it.
@@ -90,7 +89,6 @@ static int begin_batch(struct feed_file *file, struct error *err)
 	ingest_batch_hold(file->batch);
 	file->before = file->place.counts;
 	file->read_to = file->place.offset;
-	file->rejected = 0;
 	return ingest_batch_resume(file->batch, buf_str(&file->place.header), file->place.line, file->place.offset,
 	                           err);
 }
@@ -155,25 +153,7 @@ void feed_commit(struct feed *feed, bool at_end)
 	ingest_commit_held(feed->feeds->ingest, due);
 }
 
-/* What was rejected since the last time is to be committed with its place. */
-static void count_rejected(struct feed_file *file)
-{
-	struct ingest_summary now = { 0 };
-
-	ingest_batch_summary(file->batch, &now);
-	file->feed->has_rejected |= now.rejected != file->rejected;
-	file->rejected = now.rejected;
-}
-
-int feed_commit_rejected(struct feed *feed, struct error *err)
-{
-	bool is_due = feed->has_rejected && !ingest_ends_later(feed->feeds->ingest);
-
-	feed->has_rejected = false;
-	return is_due ? ingest_commit(feed->feeds->ingest, err) : 0;
-}
-
-static enum feed_result read_slice(struct feed_file *file, int64_t deadline_us, struct error *err)
+enum feed_result feed_file_read(struct feed_file *file, int64_t deadline_us, struct error *err)
 {
 	struct feed *feed = file->feed;
 	char *chunk = feed->feeds->chunk;
@@ -203,14 +183,6 @@ static enum feed_result read_slice(struct feed_file *file, int64_t deadline_us, 
 	return FEED_MORE;
 }
 
-enum feed_result feed_file_read(struct feed_file *file, int64_t deadline_us, struct error *err)
-{
-	enum feed_result result = read_slice(file, deadline_us, err);
-
-	count_rejected(file);
-	return result;
-}
-
 void feed_file_finish(struct feed_file *file)
 {
 	ingest_batch_finish(file->batch);
@@ -221,7 +193,6 @@ void feed_file_finish(struct feed_file *file)
 	}
 	file->is_ending = true;
 	file->feed->has_finished = true;
-	count_rejected(file);
 }
 
 void feed_file_stop(struct feed_file *file)
@@ -237,7 +208,7 @@ void feed_file_stop(struct feed_file *file)
 		file->feed->file = NULL;
 }
 
-/* What was rejected will be in quarantine, so the places after it must be known, too. If this fails, neither is. */
+/* So that what is stored is not read, and counted, again. */
 static void commit_places(struct feed *feed)
 {
 	const struct feed_file *file;
@@ -276,7 +247,7 @@ void feed_stop(struct feed *feed)
 		stop_one(file);
 	}
 	feed->file = NULL;
-	feed->is_full = feed->reloads = feed->has_rejected = false;
+	feed->is_full = feed->reloads = false;
 	feed->still_since_us = 0;
 }
 

@@ -44,7 +44,6 @@ struct feed_file {
 	struct buf stored;            /* its place as the row has it; empty: it has none */
 	uint64_t read_to;             /* bytes that were fed; rows of those after place.offset are not complete */
 	struct ingest_summary before; /* counts up to where this run began */
-	uint64_t rejected;            /* rows of this run that are in quarantine for good */
 	bool dirty;                   /* the place is not on disk, */
 	bool moved_on;                /* and has changed since it was noted */
 	bool has_noted;               /* a commit that was begun decides about all before this place: */
@@ -94,7 +93,6 @@ struct feed {
 	bool moves;                  /* a spool: its last step has moved files */
 	struct spool_scan scan;      /* a spool */
 	int64_t skipped_us;          /* a spool: when a file of the scan was passed over; 0: none was */
-	bool has_rejected;           /* some rejected rows are not committed with their places */
 	bool is_full;                /* it waits for a commit's end */
 	bool reloads;                /* mappings have changed: the file is to be closed once its place is on disk */
 	struct timespec passed_time; /* a tail: the last change of the file that was read before this one, */
@@ -148,13 +146,11 @@ MUST_CHECK int feed_file_begin(struct feed_file *file, int fd, struct error *err
 /* Full: as much waits for a commit as may, whose end wakes the task. */
 enum feed_result { FEED_MORE, FEED_END, FEED_FULL, FEED_FAILED };
 
-/* Reads on until about deadline_us, or to what is now the file's end. What was rejected must be committed before anything
- * else runs (feed_commit_rejected). */
+/* Reads on until about deadline_us, or to what is now the file's end. */
 MUST_CHECK enum feed_result feed_file_read(struct feed_file *file, int64_t deadline_us, struct error *err);
 
 /* Asks for a commit if one is due: at_end, or a while after the last one. */
 void feed_commit(struct feed *feed, bool at_end);
-MUST_CHECK int feed_commit_rejected(struct feed *feed, struct error *err);
 
 /* All of it was read: its last row is complete. The task is woken when all is on disk (has_ended), for which somebody has to ask
  * for a commit. */

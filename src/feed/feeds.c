@@ -122,13 +122,13 @@ static void on_step(void *arg, int64_t deadline_us)
 		tail_step(feed, deadline_us);
 }
 
-/* Is all that was put before the place still there? A batch may have failed after it, for instance for want of disk. Where
- * commits end later, one that has failed has dropped what was rejected. */
+/* Is all that was put before the place still there? A batch may have failed after it, for instance for want of disk, and has
+ * dropped what was rejected of it then. */
 static bool place_holds(const struct feed_file *file)
 {
 	const struct ingest *ingest = file->feed->feeds->ingest;
 
-	if (ingest_ends_later(ingest) && ingest_batch_has_failed(file->batch))
+	if (ingest_batch_has_failed(file->batch))
 		return false;
 	return !ingest_batch_is_over(file->batch) || file->losses == ingest_losses(ingest);
 }

@@ -56,7 +56,7 @@ void spool_close(struct feed *feed)
 	struct feed_file *file = feed->file;
 	struct error err;
 
-	/* Where commits end at once, what was rejected of it lasts with its place. */
+	/* Where commits end at once, what is stored is not read, and counted, again. */
 	if (file->dirty && !ingest_ends_later(feed->feeds->ingest))
 		MAY_FAIL(ingest_commit(feed->feeds->ingest, &err));
 	feed_file_stop(file);
@@ -219,7 +219,6 @@ static enum spool_next read_next(struct feed *feed, int directory, int64_t deadl
 	return file ? resume(directory, file, err) : begin_next(feed, directory, deadline_us, err);
 }
 
-/* What is rejected of all the files that are read in a step is committed together. */
 static enum spool_next read_files(struct feed *feed, int directory, int64_t deadline_us, struct error *err)
 {
 	enum spool_next next;
@@ -227,8 +226,6 @@ static enum spool_next read_files(struct feed *feed, int directory, int64_t dead
 	do
 		next = read_next(feed, directory, deadline_us, err);
 	while (next == SPOOL_MORE && clock_monotonic_us() < deadline_us);
-	if (next != SPOOL_FAILED && feed_commit_rejected(feed, err) != 0)
-		return SPOOL_FAILED;
 	return next;
 }
 

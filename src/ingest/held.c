@@ -84,6 +84,7 @@ int ingest_hold(struct ingest_batch *batch, uint64_t round, const struct quarant
 	LIST_INSERT_HEAD(&ingest->held_slots[slot_of(&held->print)], held, slot_link);
 	batch->held_count++;
 	ingest->held_bytes += held->bytes;
+	ingest->round_bytes += held->bytes; /* so that a commit comes before there are too many */
 	if (!ingest_is_deciding(ingest, round))
 		store_cluster_note_rejected(ingest->store);
 	STAILQ_INSERT_TAIL(ingest_is_deciding(ingest, round) ? &ingest->commit.held : &ingest->held, held, link);

@@ -90,7 +90,7 @@ struct ingest {
 	bool round_rejects;            /* some records of the round are in quarantine */
 	uint64_t meta_aborts;          /* at its start: if it has changed, what was put in quarantine is lost */
 	size_t round_records;          /* put since the last commit, into days or quarantine */
-	size_t round_bytes;            /* of bodies fed since */
+	size_t round_bytes;            /* of bodies fed since, and of what is held of them */
 	struct ingest_summary pending; /* of this round; added to stats once on disk */
 	struct ingest_helds held;      /* of this round */
 	size_t held_bytes;             /* of these and of the commit's, */
