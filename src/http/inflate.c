@@ -17,6 +17,7 @@
 
 static const char broken[] = "cannot be decompressed";
 static const char large_window[] = "needs a zstd window of more than 8 MiB";
+static const char old_zstd[] = "is of a format that zstd had before 0.8";
 
 struct gzip {
 	bool in_header;
@@ -27,6 +28,7 @@ struct gzip {
 struct http_inflate {
 	const struct codec *codec;
 	bool complete;
+	bool in_frame; /* of zstd: past its first byte */
 	union {
 		struct gzip *gzip;
 		ZSTD_DCtx *zstd;
@@ -121,8 +123,18 @@ static bool zstd_begin(struct http_inflate *inflate)
 	return !ZSTD_isError(ZSTD_DCtx_setParameter(inflate->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX));
 }
 
+/* libzstd also reads the formats of its first year, with other code: it reserves what a frame asks for, whatever the limit of the
+ * window, and what it makes of one depends on how the bytes arrive. Their magic numbers are those of today's but for the first
+ * byte. */
+static bool is_old_zstd(unsigned char first)
+{
+	return first >= 0x1e && first <= 0x27;
+}
+
 static const char *zstd_step(struct http_inflate *inflate, struct str *in, char *out, size_t size, size_t *made)
 {
+	if (!inflate->in_frame && in->len > 0 && is_old_zstd((unsigned char)in->p[0]))
+		return old_zstd;
 	ZSTD_inBuffer from = { in->p, in->len, 0 };
 	ZSTD_outBuffer to = { out, size, 0 };
 	size_t hint = ZSTD_decompressStream(inflate->zstd, &to, &from);
@@ -133,6 +145,7 @@ static const char *zstd_step(struct http_inflate *inflate, struct str *in, char 
 	in->len -= from.pos;
 	*made = to.pos;
 	inflate->complete = hint == 0;
+	inflate->in_frame = hint > 0 && (inflate->in_frame || from.pos > 0);
 	return NULL;
 }
 

@@ -327,6 +327,23 @@ START_TEST(zstd_window_beyond_8_mib_is_refused)
 }
 END_TEST
 
+/* "hello" in the format of zstd 0.7, alone and after a frame of today: libzstd would read it. */
+START_TEST(format_of_zstd_before_0_8_is_refused)
+{
+	static const char old[] = "\x27\xb5\x2f\xfd\0\x50\x40\0\5hello\xc0\0";
+
+	for (int frames = 0; frames < 2; frames++) {
+		buf_clear(&packed);
+		if (frames > 0)
+			add_zstd(&packed, "hello", 5);
+		buf_add(&packed, old, sizeof(old)); /* its last byte is the 0 at the end */
+		struct outcome outcome = read_packed("zstd", 0, (size_t)_i);
+
+		ck_assert_int_eq(outcome.fault.status, 400);
+	}
+}
+END_TEST
+
 START_TEST(rest_is_dropped_without_decompressing_up_to_a_limit)
 {
 	struct http_content body = begin(42, false);
@@ -366,6 +383,7 @@ Suite *suite_http_body(void)
 	tcase_add_loop_test(coding, bytes_after_compressed_data_are_400, 0, 2);
 	tcase_add_loop_test(coding, unknown_coding_is_415, 0, 4);
 	tcase_add_test(coding, zstd_window_beyond_8_mib_is_refused);
+	tcase_add_loop_test(coding, format_of_zstd_before_0_8_is_refused, 1, 40);
 	tcase_add_checked_fixture(limits, set_up, tear_down);
 	tcase_add_loop_test(limits, decompression_bomb_is_413, 0, 2);
 	tcase_add_loop_test(limits, limit_counts_decompressed_bytes, 0, 2);
