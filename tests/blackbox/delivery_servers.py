@@ -3,7 +3,6 @@
 import contextlib
 import os
 import pwd
-import random
 import socket
 import ssl
 import subprocess
@@ -19,22 +18,13 @@ SSHD = "/usr/sbin/sshd"
 SFTP_SERVER = "internal-sftp"  # no shell of the user comes in between, with all that it may do when it starts
 
 
-def free_port():
-    """Of those that no connection gets by itself, as a server must get it again after its end."""
-    while True:
-        port = random.randrange(10000, 32000)
-        with contextlib.suppress(OSError), socket.socket() as listener:
-            listener.bind(("127.0.0.1", port))
-            return port
-
-
 class Sshd:
     """Serves the files below `folder` to the user that runs the tests, who logs in with a key."""
 
     def __init__(self, folder, more=""):
         self.folder = folder
         self.user = pwd.getpwuid(os.getuid()).pw_name
-        self.port = free_port()
+        self.port = harness.free_port()
         self.more = more
         self.process = None
         for name in ("host_key", "other_key", "user_key"):
@@ -121,7 +111,7 @@ class MailServer:
             return AuthResult(success=(login.login, login.password) == user, handled=False)
 
         arguments = {"authenticator": check_login, "auth_required": True, "auth_require_tls": bool(certificate)} if user else {}
-        self.controller = Controller(self, hostname="127.0.0.1", port=free_port(), tls_context=context, ready_timeout=60,
+        self.controller = Controller(self, hostname="127.0.0.1", port=harness.free_port(), tls_context=context, ready_timeout=60,
                                      data_size_limit=1 << 28, **arguments)
         self.controller.start()
 

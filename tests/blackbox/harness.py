@@ -60,23 +60,43 @@ def program(name):
     raise FileNotFoundError(f"{name} is not in CDRD_BUILD_DIR={BUILD_DIR}")
 
 
-# Below the ports that the kernel gives to clients: one of those may be a client's by the time a server wants it.
-PORTS = range(10000, 32000)
-ports_given = set()
+reservations = []
+
+
+def reserve(name):
+    """Is the name this process's until it ends, on this host? Test runs beside each other, and the node programs of
+    tests/sdk/daemon.js, keep apart by it. What holds it is a socket without a file, whose name ends as node ends it."""
+    holder = socket.socket(socket.AF_UNIX)
+    try:
+        holder.bind(f"\0cdrd-tests-{name}".ljust(108, "\0"))
+    except OSError:
+        holder.close()
+        return False
+    reservations.append(holder)
+    return True
+
+
+def ports():
+    """Ports of this process alone, each once. They are below those that the kernel gives to clients: one of those may be a
+    client's by the time a server wants it."""
+    for hundred in random.sample(range(100, 320), 220):
+        if reserve(f"ports-{hundred}"):
+            yield from range(hundred * 100, hundred * 100 + 100)
+
+
+own_ports = ports()
 
 
 def free_port():
-    """A port of 127.0.0.1 that nobody has now, and that is given out once."""
-    while True:
-        port = random.choice(PORTS)
+    """A port of 127.0.0.1 that nobody has now, and that no other test gets."""
+    for port in own_ports:
         with socket.socket() as probe:
-            if port in ports_given or probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
                 continue
-        with socket.socket() as probe:
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                ports_given.add(port)
-                return port
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is left below 32000")
 
 
 def wait_for(condition, seconds=60):

@@ -18,6 +18,8 @@ import random
 import shutil
 import subprocess
 
+import harness
+
 
 def run(*command):
     subprocess.run(command, check=True, capture_output=True, text=True)
@@ -55,7 +57,7 @@ class Host:
 
 class Network:
     def __init__(self, hosts=1):
-        self.part = random.randrange(1, 255)
+        self.part = next(part for part in random.sample(range(1, 255), 254) if harness.reserve(f"network-{part}"))
         self.name = f"cdrd{os.getpid() % 100000}"
         self.hosts, self.command = [], []
         self.address = self.address_of(0)

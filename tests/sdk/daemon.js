@@ -4,6 +4,7 @@
  * CDRD_CLICKHOUSE in the environment (tests/cluster/cluster.py sets it), records are in a database of its own there.
  */
 import { execFileSync, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { accessSync, constants, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -27,14 +28,33 @@ function program(name) {
   throw new Error(`${name} is not in CDRD_BUILD_DIR=${BUILD_DIR}`);
 }
 
-export function freePort() {
+/* The ports of a hundred are those of the process that has the socket of their name until it ends, as in
+ * tests/blackbox/harness.py; below those that the kernel gives to clients, which may be a client's by the time a server wants one. */
+const HUNDREDS = { first: 100, end: 320 };
+let next = 0;
+
+function listens(where) {
   return new Promise((done) => {
-    const probe = createServer();
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => done(port));
-    });
+    const server = createServer().unref();
+    server.on('error', () => done(null));
+    server.listen(where, () => done(server));
   });
+}
+
+export async function freePort() {
+  for (;;) {
+    while (next % 100 === 0) {
+      const hundred = randomInt(HUNDREDS.first, HUNDREDS.end);
+      next = await listens({ path: `\0cdrd-tests-ports-${hundred}` }) ? hundred * 100 + 1 : 0;
+    }
+    const port = next;
+    next += 1;
+    const probe = await listens({ port, host: '127.0.0.1' });
+    if (probe) {
+      await new Promise((done) => { probe.close(done); });
+      return port;
+    }
+  }
 }
 
 function connects(address) {
