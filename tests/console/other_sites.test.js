@@ -61,14 +61,21 @@ async function visit(html, credentials, first = `${daemon.url}/v2/account`) {
   const context = await browser.newContext({ httpCredentials: credentials });
   const page = await context.newPage();
 
+  /* The log has a line a little after the browser has its answer. */
+  const until = async (condition) => {
+    for (let waited = 0; !condition() && waited < 600; waited += 1) {
+      await page.waitForTimeout(100);
+    }
+  };
+  const earlier = answered().length;
+
   await page.goto(first);
+  await until(() => answered().includes(200, earlier));
   const before = answered().length;
 
   pages.set('/', html);
-  await page.goto(`${origin}/`);
-  for (let waited = 0; answered().length === before && waited < 600; waited += 1) {
-    await page.waitForTimeout(100);
-  }
+  await page.goto(`${origin}/`, { waitUntil: 'commit' }); /* a form of it may leave before it has loaded */
+  await until(() => answered().length > before);
   await context.close();
   return answered().slice(before);
 }
