@@ -13,17 +13,18 @@ failures_of_pytest() {
 	sed -nE 's/^(FAILED|ERROR) ([^ ].*::.*|[^ ]+\.py.*)$/\2/p' "$1"
 }
 
-# failures_of_tap LOG: of node's TAP, where the reason follows the test's line.
+# failures_of_tap LOG: of node's TAP, where the reason follows the test's line, on it or in a block of lines.
 failures_of_tap() {
 	awk '
-		function tell() { if (name != "") print name; name = "" }
+		function tell() { if (name != "") print name reason; name = reason = ""; in_block = 0 }
 		/^ *not ok [0-9]+ - / { tell(); name = $0; sub(/^ *not ok [0-9]+ - /, "", name) }
 		/^ *ok [0-9]+ / { tell() }
+		/^ *(code|name|expected|stack): / { in_block = 0 }
+		in_block { text = $0; sub(/^ */, "", text); if (text != "") reason = reason (reason == ":" ? " " : " | ") text }
 		name != "" && /^ *error: / {
 			reason = $0
-			sub(/^ *error: (\|-)?/, "", reason)
-			if (reason != "") name = name ": " reason
-			tell()
+			in_block = sub(/^ *error: \|-$/, ":", reason)
+			sub(/^ *error: /, ": ", reason)
 		}
 		END { tell() }' "$1"
 }

@@ -41,6 +41,8 @@ const test = require('node:test');
 const long = () => { console.log('a line of what is called meanwhile'); };
 test('that passes', long);
 test('a group', async (t) => { await t.test('that fails', () => { throw new Error('no such thing'); }); });
+test('that differs', () => { require('node:assert').deepEqual([200], [403], 'statuses\\nof it'); });
+test('that passes after', long);
 """
 
 
@@ -90,11 +92,12 @@ def test_what_failed_is_listed_before_the_last_line(project):
         "unit ended: ended with status 3 after 0 tests",
         f"fuzz_bad: the input is in {project}/build/tests/fuzz_bad.crash",
         "blackbox: tests/blackbox/test_x.py::test_that_fails[a b] - AssertionError: no c",
-        "sdk: that fails: 'no such thing'", "sdk: a group: '1 subtest failed'",
+        "sdk: that fails: 'no such thing'", "sdk: a group: '1 subtest failed'", "sdk: that differs: statuses | of it",
         "console: that fails: 'no such thing'", "console: a group: '1 subtest failed'",
+        "console: that differs: statuses | of it",
     ]
     assert (project / "build/tests/failures").read_text().splitlines() == failures
-    assert ended.stdout.splitlines()[-len(failures) - 3:] == ["== failed ==", *failures, "", "7 passed, 9 failed"], ended.stdout
+    assert ended.stdout.splitlines()[-len(failures) - 3:] == ["== failed ==", *failures, "", "9 passed, 11 failed"], ended.stdout
     assert ended.returncode == 1
 
 
