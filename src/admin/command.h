@@ -93,6 +93,10 @@ void admin_reply_body(struct admin_reply *reply, const struct admin_body *body, 
 /* While held, on_data and on_end are not called, and the client is stopped by its socket. */
 void admin_reply_hold_body(struct admin_reply *reply, bool held);
 
+/* The body has ended, and all that is missing is the answer: the session's next command is run meanwhile if it is an import.
+ * Does nothing where too many are left already. */
+void admin_reply_leave(struct admin_reply *reply);
+
 /* --- the log --- */
 
 /* Logs what a command has changed, and for whom: "account abcd1234 disabled (uid 0, pid 4711)". Also writes it to the

@@ -3,7 +3,8 @@
  * command_import.c: `import`, imports records through the admin socket.
  *
  * One body is one batch of ingest/. It is fed as it arrives, and nothing is read from the socket meanwhile, so that the
- * client is throttled to the disk's speed. cdrctl sends each file as a separate import, whose name is only for the log.
+ * client is throttled to the disk's speed. cdrctl sends each file as a separate import, whose name is only for the log, many of them
+ * ahead of the answers: small files share commits.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -81,9 +82,14 @@ static void on_data(void *arg, const char *data, size_t len)
 		admin_reply_hold_body(import->reply, true);
 }
 
+/* The next file is read while this one waits for its commit, which it then shares; but not after one that will fail. */
 static void on_end(void *arg)
 {
-	finish(arg);
+	struct import *import = arg;
+
+	finish(import);
+	if (!ingest_batch_is_over(import->batch))
+		admin_reply_leave(import->reply);
 }
 
 static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *err)

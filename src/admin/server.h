@@ -28,6 +28,7 @@ struct admin {
 	gid_t group;
 	TAILQ_HEAD(, session) sessions;
 	int sessions_count;
+	size_t left_count; /* of all sessions' replies that are left */
 };
 
 /* --- socket.c --- */

@@ -12,10 +12,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define READ_AHEAD ((size_t)64 << 10) /* kept while a command runs */
 #define READS_A_TURN 4
+#define IMPORTS_US 2000 /* a turn's, of those that are left: a commit takes them together */
 
 void session_wake(struct session *session)
 {
@@ -57,16 +59,17 @@ void session_flush(struct session *session)
 
 static bool body_wanted(const struct session *session)
 {
-	const struct session_body *body = &session->reply.body;
+	const struct session_body *body = &session->reply->body;
 
-	return session->reply.open && body->handler && !body->ended && !body->held;
+	return session->reply->open && body->handler && !body->ended && !body->held;
 }
 
 static bool input_wanted(const struct session *session)
 {
 	if (session->end_of_input || session->broken || session->close_when_out)
 		return false;
-	if (session->reply.open && !body_wanted(session))
+	bool has_more = event_pending(session->work_event, EV_TIMEOUT, NULL); /* to take of what was read */
+	if ((session->reply->open && !body_wanted(session)) || session->waits_for_left || has_more)
 		return session->in.len < READ_AHEAD;
 	return session->out.len == 0 || body_wanted(session);
 }
@@ -74,7 +77,7 @@ static bool input_wanted(const struct session *session)
 /* Cuts the next piece of the body off; false when more must be read first. */
 static bool take_piece(struct session *session)
 {
-	struct session_body *body = &session->reply.body;
+	struct session_body *body = &session->reply->body;
 	struct buf *in = &session->in;
 	uint32_t length;
 
@@ -118,20 +121,32 @@ static void take_line(struct session *session)
 	if (!end)
 		return;
 	*end = '\0';
-	session_request_run(session, (struct str){ in->data, len });
+	session->waits_for_left = !session_request_run(session, (struct str){ in->data, len });
+	*end = '\n';
+	if (session->waits_for_left)
+		return;
 	buf_drain(in, len + 1);
 	session->scanned = 0;
 }
 
-/* Processes what was read. One command per turn. */
+static bool may_take_line(const struct session *session)
+{
+	return !session->reply->open && !session->close_when_out && session->out.len == 0 && !session->waits_for_left;
+}
+
+/* Processes what was read. One command per turn, but for imports. */
 static void take_input(struct session *session)
 {
-	while (body_wanted(session) && take_piece(session))
-		;
-	if (session->reply.open || session->close_when_out || session->out.len > 0)
-		return;
-	take_line(session);
-	if (!session->reply.open && session->in.len > 0 && memchr(session->in.data, '\n', session->in.len))
+	int64_t end_us = clock_monotonic_us() + IMPORTS_US;
+
+	do {
+		while (body_wanted(session) && take_piece(session))
+			;
+		if (!may_take_line(session))
+			return;
+		take_line(session);
+	} while (body_wanted(session) && clock_monotonic_us() < end_us);
+	if (may_take_line(session) && session->in.len > 0 && memchr(session->in.data, '\n', session->in.len))
 		session_wake(session);
 }
 
@@ -169,7 +184,7 @@ static bool fill(struct session *session)
 /* With no more to read, is there nothing left to do? */
 static bool is_over(const struct session *session)
 {
-	bool idle = !session->reply.open && session->out.len == 0;
+	bool idle = !session->reply->open && session->out.len == 0 && TAILQ_EMPTY(&session->left);
 
 	if (!session->end_of_input)
 		return false;
@@ -182,7 +197,9 @@ static bool is_over(const struct session *session)
 /* Closes the session if it is over, or waits for the next event. */
 static void settle(struct session *session)
 {
-	if (session->broken || is_over(session) || (session->close_when_out && session->out.len == 0)) {
+	bool ends = session->close_when_out && session->out.len == 0 && TAILQ_EMPTY(&session->left);
+
+	if (session->broken || is_over(session) || ends) {
 		session_close(session);
 		return;
 	}
@@ -219,7 +236,7 @@ static void on_write(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	session_flush(session);
-	if (session->out.len == 0 && session->reply.later_waits)
+	if (session->out.len == 0 && session->reply->later_waits)
 		resume(session);
 	if (session->out.len == 0)
 		take_input(session);
@@ -239,16 +256,16 @@ static void on_work(evutil_socket_t fd, short what, void *arg)
 static void on_slice(void *arg, int64_t deadline_us)
 {
 	struct session *session = arg;
-	void (*later)(void *, int64_t) = session->reply.later;
+	void (*later)(void *, int64_t) = session->reply->later;
 
-	if (later && !session->broken && !(session->reply.later_waits && session->out.len > 0)) {
-		session->reply.later = NULL;
-		session->reply.later_waits = false;
-		later(session->reply.later_arg, deadline_us);
+	if (later && !session->broken && !(session->reply->later_waits && session->out.len > 0)) {
+		session->reply->later = NULL;
+		session->reply->later_waits = false;
+		later(session->reply->later_arg, deadline_us);
 	}
-	if (!session->reply.later || session->reply.later_waits)
+	if (!session->reply->later || session->reply->later_waits)
 		task_cancel(&session->task);
-	if (session->reply.later && session->out.len == 0)
+	if (session->reply->later && session->out.len == 0)
 		resume(session);
 	take_input(session);
 	settle(session);
@@ -269,9 +286,12 @@ static bool make_events(struct session *session)
 void session_open(struct admin *admin, int fd, const struct session_peer *peer, const struct error *refusal)
 {
 	struct session *session = calloc(1, sizeof(*session));
+	struct admin_reply *reply = calloc(1, sizeof(*reply));
 
-	if (!session) {
+	if (!session || !reply) {
 		log_error("admin", "Out of memory for a connection");
+		free(session);
+		free(reply);
 		close(fd);
 		return;
 	}
@@ -279,7 +299,9 @@ void session_open(struct admin *admin, int fd, const struct session_peer *peer, 
 	session->fd = fd;
 	session->peer = *peer;
 	session->in.max_bytes = SESSION_LINE_MAX + 2 * SESSION_PIECE_MAX;
-	session->reply.session = session;
+	session->reply = reply;
+	reply->session = session;
+	TAILQ_INIT(&session->left);
 	task_init(&session->task, admin->context.tasks, "", TASK_ADMIN, on_slice, session);
 	TAILQ_INSERT_TAIL(&admin->sessions, session, link);
 	admin->sessions_count++;
@@ -299,14 +321,21 @@ static void free_event(struct event *event)
 		event_free(event);
 }
 
+static void close_reply(struct admin_reply *reply)
+{
+	if (reply->open && reply->on_close)
+		reply->on_close(reply->on_close_arg);
+	session_reply_free(reply);
+}
+
 void session_close(struct session *session)
 {
 	struct admin *admin = session->admin;
-	void (*on_close)(void *) = session->reply.on_close;
+	struct admin_reply *left;
 
-	if (session->reply.open && on_close)
-		on_close(session->reply.on_close_arg);
-	session_reply_drop(&session->reply);
+	while ((left = TAILQ_FIRST(&session->left)))
+		close_reply(left);
+	close_reply(session->reply);
 	TAILQ_REMOVE(&admin->sessions, session, link);
 	admin->sessions_count--;
 	free_event(session->read_event);

@@ -3,8 +3,9 @@
  * session.h: one connection to the admin socket; private to admin/.
  *
  * A session reads a line, runs its command and writes the answer, then reads the next one. While a command runs it
- * reads at most READ_AHEAD bytes; the next command waits until the client has read its answer. A session is only ever
- * freed from its own events or with the whole server, never from within a handler's call.
+ * reads at most READ_AHEAD bytes; the next command waits until the client has read its answer. But an import whose body has
+ * ended does not hold up the next import (admin_reply_leave): their answers come in the order of the requests all the same. A
+ * session is only ever freed from its own events or with the whole server, never from within a handler's call.
  */
 #ifndef CDRD_ADMIN_SESSION_H
 #define CDRD_ADMIN_SESSION_H
@@ -33,7 +34,9 @@ struct session_body {
 };
 
 struct admin_reply {
+	TAILQ_ENTRY(admin_reply) link; /* once it is left */
 	struct session *session;
+	bool is_answered;  /* it is left, and `result` is its whole line, which waits for those before it */
 	bool open;         /* a command is running */
 	const char *words; /* of that command */
 	struct tree *request;
@@ -79,7 +82,9 @@ struct session {
 	bool broken;         /* nothing can be written */
 	bool close_when_out; /* when `out` is empty */
 
-	struct admin_reply reply;
+	struct admin_reply *reply;      /* of the command that runs, or will next */
+	TAILQ_HEAD(, admin_reply) left; /* of those before it that are not answered, in order */
+	bool waits_for_left;            /* the next command may not overtake them */
 };
 
 /* Takes over fd. If `refusal` is not NULL, it is sent and the connection closed. Closes fd when there is no memory. */
@@ -105,9 +110,12 @@ void session_refuse(struct session *session, const struct error *err);
 /* Ends the reply without an answer. */
 void session_reply_drop(struct admin_reply *reply);
 
+/* Drops it and frees it; takes it out of those that are left. Does nothing on NULL. */
+void session_reply_free(struct admin_reply *reply);
+
 /* --- session_request.c --- */
 
-/* Runs the command of a line; there is a NUL after it. */
-void session_request_run(struct session *session, struct str line);
+/* Runs the command of a line; there is a NUL after it. False: its turn comes when those that are left are answered. */
+MUST_CHECK bool session_request_run(struct session *session, struct str line);
 
 #endif

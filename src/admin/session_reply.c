@@ -4,6 +4,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "admin/audit.h"
 #include "admin/session.h"
@@ -12,18 +13,53 @@
 
 #define PROGRESS_EVERY_US 200000
 #define LOG_TEXT_MAX 512
+#define LEFT_MAX 512 /* of all sessions; some 20 kB each, with their batches */
 
 void session_reply_drop(struct admin_reply *reply)
 {
 	struct session *session = reply->session;
 
-	/* The rest of a body that is not read would be taken for requests. */
-	if (reply->body.handler && !reply->body.ended)
-		session->close_when_out = true;
 	args_free(&reply->args);
 	tree_free(reply->request);
 	buf_free(&reply->result);
 	*reply = (struct admin_reply){ .session = session };
+}
+
+static void take_out(struct admin_reply *reply)
+{
+	TAILQ_REMOVE(&reply->session->left, reply, link);
+	reply->session->admin->left_count--;
+}
+
+void session_reply_free(struct admin_reply *reply)
+{
+	if (!reply)
+		return;
+	if (reply != reply->session->reply)
+		take_out(reply);
+	session_reply_drop(reply);
+	free(reply);
+}
+
+/* False without memory for the session's next one. */
+static bool leave(struct admin_reply *reply)
+{
+	struct session *session = reply->session;
+	struct admin_reply *next = calloc(1, sizeof(*next));
+
+	if (!next)
+		return false;
+	next->session = session;
+	session->reply = next;
+	TAILQ_INSERT_TAIL(&session->left, reply, link);
+	session->admin->left_count++;
+	return true;
+}
+
+void admin_reply_leave(struct admin_reply *reply)
+{
+	if (reply->session->admin->left_count < LEFT_MAX)
+		(void)leave(reply);
 }
 
 /* "not_found": for programs, so without spaces. */
@@ -84,28 +120,12 @@ struct json *admin_reply_result_with_error(struct admin_reply *reply, const stru
 	return &reply->result_json;
 }
 
-void session_refuse(struct session *session, const struct error *err)
-{
-	write_error(&session->out, err);
-	session->close_when_out = true;
-	session_flush(session);
-}
-
-void admin_reply_error(struct admin_reply *reply, const struct error *err)
-{
-	struct session *session = reply->session;
-
-	write_error(&session->out, err);
-	session_reply_drop(reply);
-	session_flush(session);
-	session_wake(session);
-}
-
 /* Takes over the line's memory if nothing is queued before it, as results can be large. */
 static void move_line(struct buf *out, struct buf *line)
 {
 	if (out->len > 0) {
 		buf_add_str(out, buf_str(line));
+		out->failed |= line->failed;
 		return;
 	}
 	buf_free(out);
@@ -114,9 +134,57 @@ static void move_line(struct buf *out, struct buf *line)
 	*line = (struct buf){ 0 };
 }
 
-void admin_reply_send(struct admin_reply *reply)
+/* Those that wait for no other one any more. */
+static void send_left(struct session *session)
+{
+	struct admin_reply *reply;
+
+	while ((reply = TAILQ_FIRST(&session->left)) && reply->is_answered) {
+		move_line(&session->out, &reply->result);
+		session_reply_free(reply);
+	}
+	session->waits_for_left = session->waits_for_left && reply;
+}
+
+/* `reply->result` is the line. */
+static void send_line(struct admin_reply *reply)
 {
 	struct session *session = reply->session;
+
+	reply->on_close = NULL;
+	/* The rest of a body that is not read would be taken for requests. */
+	if (reply->body.handler && !reply->body.ended)
+		session->close_when_out = true;
+	if (reply == session->reply && TAILQ_EMPTY(&session->left)) {
+		move_line(&session->out, &reply->result);
+		session_reply_drop(reply);
+	} else if (reply != session->reply || leave(reply)) {
+		reply->is_answered = true;
+		send_left(session);
+	} else {
+		session->broken = true; /* the line cannot wait for those before it */
+	}
+	session_flush(session);
+	session_wake(session);
+}
+
+void admin_reply_error(struct admin_reply *reply, const struct error *err)
+{
+	if (reply->body.handler)
+		reply->session->close_when_out = true;
+	buf_free(&reply->result);
+	write_error(&reply->result, err);
+	send_line(reply);
+}
+
+void session_refuse(struct session *session, const struct error *err)
+{
+	session->close_when_out = true;
+	admin_reply_error(session->reply, err);
+}
+
+void admin_reply_send(struct admin_reply *reply)
+{
 	struct json *j = admin_reply_result(reply);
 	struct error err;
 
@@ -129,10 +197,7 @@ void admin_reply_send(struct admin_reply *reply)
 		admin_reply_error(reply, &err);
 		return;
 	}
-	move_line(&session->out, &reply->result);
-	session_reply_drop(reply);
-	session_flush(session);
-	session_wake(session);
+	send_line(reply);
 }
 
 void admin_reply_on_close(struct admin_reply *reply, void (*on_close)(void *arg), void *arg)
@@ -196,7 +261,9 @@ bool admin_reply_progress_due(struct admin_reply *reply)
 {
 	int64_t now_us = clock_monotonic_us();
 
-	if (reply->session->out.len > 0 || now_us - reply->progress_us < PROGRESS_EVERY_US)
+	/* A line before the answers of those that are left would be taken for one of the first of them. */
+	if (reply->session->out.len > 0 || !TAILQ_EMPTY(&reply->session->left) ||
+	    now_us - reply->progress_us < PROGRESS_EVERY_US)
 		return false;
 	reply->progress_us = now_us;
 	return true;

@@ -53,19 +53,29 @@ static int check_current(const struct session *session, const struct command_spe
 	return meta_check_current(session->admin->context.meta, err);
 }
 
-void session_request_run(struct session *session, struct str line)
+/* May it be run before those before it are answered? */
+static bool may_overtake(const struct command_spec *spec)
 {
-	struct admin_reply *reply = &session->reply;
+	return strcmp(spec->words, "import") == 0;
+}
+
+bool session_request_run(struct session *session, struct str line)
+{
+	struct admin_reply *reply = session->reply;
 	const struct command_spec *spec;
 	struct error err;
 
 	if (prepare(reply, line, &spec, &err) != 0 || check_current(session, spec, &err) != 0) {
-		session_reply_drop(reply);
 		session_refuse(session, &err);
-		return;
+		return true;
+	}
+	if (!TAILQ_EMPTY(&session->left) && !may_overtake(spec)) {
+		session_reply_drop(reply);
+		return false;
 	}
 	log_debug("admin", "%s (uid %u, pid %d)", spec->words, (unsigned)session->peer.uid, (int)session->peer.pid);
 	reply->open = true;
 	reply->words = spec->words;
 	command_handlers[spec - command_specs](&session->admin->context, &reply->args, reply);
+	return true;
 }

@@ -3,14 +3,17 @@
  * import.c: `cdrctl import FILE...`, bodies to the daemon in chunks.
  *
  * Each file is an import of its own, over one connection: CSV files have a header line each, and a zip holds several. A
- * file's format and product are detected here unless options give them. Progress lines arrive while chunks are sent. If
- * the daemon answers early, with an error, the rest is not sent.
+ * file's format and product are detected here unless options give them. Files are sent ahead of the answers to those before, so that
+ * small ones share commits; answers come in their order, and a file is told as imported when its own has come. Progress lines
+ * arrive while chunks are sent, and are of the first file that has no answer. If the daemon answers early, with an error, the rest
+ * is not sent.
  */
 #include <endian.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,34 +28,52 @@
 #define CHUNK_BYTES ((size_t)64 << 10)
 #define HEADER_BYTES sizeof(uint32_t)
 
+#define AHEAD_MAX ((size_t)512)
+
+/* A file that has no answer yet. */
+struct sent {
+	STAILQ_ENTRY(sent) link;
+	int64_t begun_us; /* on the monotonic clock */
+	char name[];      /* as it is shown */
+};
+
 struct import {
 	const struct ctl *ctl;
 	struct client client;
+	bool client_failed;
+	STAILQ_HEAD(, sent) sent; /* in order; the last one may be under way */
+	size_t sent_count;
+	bool is_sending;
 	struct progress progress;
 	uint64_t total_bytes; /* of all files; 0: one is no plain file */
 	uint64_t sent_bytes;  /* of the files before */
 	struct source *source;
-	struct import_counts sum;  /* of the files before */
-	struct import_counts file; /* of this one, so far */
+	struct import_counts sum;  /* of the files that were answered */
+	struct import_counts file; /* of the next one to be, so far */
 	struct buf errors;         /* elements of the result's array */
 	char chunk[HEADER_BYTES + CHUNK_BYTES];
 };
+
+static bool is_plain(const char *name, struct stat *file)
+{
+	bool found = (strcmp(name, "-") == 0 ? fstat(STDIN_FILENO, file) : stat(name, file)) == 0;
+
+	return found && S_ISREG(file->st_mode);
+}
 
 /* Can it be opened, and how large is it? *known becomes false unless it is a plain file. A named pipe is not tried: its
  * writer would take the close as the end. */
 static int look_at_file(struct import *import, const char *name, bool *known, struct error *err)
 {
 	struct stat file = { 0 };
-	bool found = (strcmp(name, "-") == 0 ? fstat(STDIN_FILENO, &file) : stat(name, &file)) == 0;
-	struct source *source = NULL;
+	bool is_known = is_plain(name, &file);
 
-	if (found && S_ISREG(file.st_mode))
+	if (is_known)
 		import->total_bytes += (uint64_t)file.st_size;
-	else
-		*known = false;
-	if (found && S_ISFIFO(file.st_mode))
+	*known = *known && is_known;
+	if (S_ISFIFO(file.st_mode))
 		return 0;
-	source = source_open(name, err);
+	struct source *source = source_open(name, err);
 	if (!source)
 		return -1;
 	source_close(source);
@@ -92,7 +113,7 @@ static int read_chunk(struct import *import, struct str *chunk, struct error *er
 static void draw(struct import *import)
 {
 	struct progress_view view = {
-		.done = import->sent_bytes + source_taken(import->source),
+		.done = import->sent_bytes + (import->source ? source_taken(import->source) : 0),
 		.total = import->total_bytes,
 		.bytes = true,
 		.has_records = true,
@@ -103,45 +124,107 @@ static void draw(struct import *import)
 	progress_draw(&import->progress, &view);
 }
 
-/* 1 with the answer, 0 when it has not arrived yet, -1. */
-static int take_lines(struct import *import, struct str *answer, struct error *err)
+static struct sent *add_sent(struct import *import, struct error *err)
+{
+	const char *name = source_shown_name(import->source);
+	struct sent *sent = malloc(sizeof(*sent) + strlen(name) + 1);
+
+	if (!sent) {
+		error_set(err, ERROR_NOMEM, "%s: out of memory", name);
+		return NULL;
+	}
+	sent->begun_us = clock_monotonic_us();
+	memcpy(sent->name, name, strlen(name) + 1);
+	STAILQ_INSERT_TAIL(&import->sent, sent, link);
+	import->sent_count++;
+	return sent;
+}
+
+static void drop_first(struct import *import)
+{
+	struct sent *sent = STAILQ_FIRST(&import->sent);
+
+	STAILQ_REMOVE_HEAD(&import->sent, link);
+	import->sent_count--;
+	free(sent);
+}
+
+/* That of the first file that has none. */
+static int take_answer(struct import *import, struct str answer, struct error *err)
+{
+	const struct sent *sent = STAILQ_FIRST(&import->sent);
+	struct tree *tree = sent ? tree_parse(answer, err) : NULL;
+
+	if (!sent)
+		return error_set(err, ERROR_INVALID, "the daemon answers what it was not asked");
+	if (!tree)
+		return -1;
+	import_counts_read(&import->file, tree);
+	import_counts_add(&import->sum, &import->file);
+	progress_clear(&import->progress);
+	if (import->ctl->json) {
+		import_add_errors(&import->errors, sent->name, tree);
+	} else {
+		import_print_counts(sent->name, &import->file, clock_monotonic_us() - sent->begun_us + 1);
+		import_print_errors(tree);
+	}
+	fflush(stdout);
+	tree_free(tree);
+	import->file = (struct import_counts){ 0 };
+	drop_first(import);
+	return 0;
+}
+
+/* Takes what has arrived. */
+static int take_lines(struct import *import, struct error *err)
 {
 	struct client_line line;
 	int result;
 
 	while ((result = client_next_line(&import->client, &line, err)) > 0) {
-		if (!line.progress) {
-			*answer = line.result;
-			return 1;
-		}
-		import_counts_read(&import->file, line.progress);
-	}
-	draw(import);
-	if (result == 0)
-		return 0;
-	struct error why = *err;
-	return error_set(err, why.code, "%s: %s", source_shown_name(import->source), why.message);
-}
-
-/* Sends what is left of *unsent and then, while there is more, the file. */
-static int converse(struct import *import, struct str unsent, struct str *answer, struct error *err)
-{
-	bool more = true;
-
-	for (;;) {
-		int result = take_lines(import, answer, err);
-
-		if (result != 0)
-			return result < 0 ? -1 : 0;
-		if (unsent.len == 0 && more && !import->client.cannot_send) {
-			result = read_chunk(import, &unsent, err);
-			more = result > 0;
-			if (result < 0)
-				return -1;
-		}
-		if (client_pump(&import->client, &unsent, err) != 0)
+		if (line.progress)
+			import_counts_read(&import->file, line.progress);
+		else if (take_answer(import, line.result, err) != 0)
 			return -1;
 	}
+	draw(import);
+	if (result == 0 || STAILQ_EMPTY(&import->sent))
+		return result;
+	struct error why = *err;
+	return error_set(err, why.code, "%s: %s", STAILQ_FIRST(&import->sent)->name, why.message);
+}
+
+/* Sends some of *unsent, or waits, and takes what arrives. */
+static int exchange(struct import *import, struct str *unsent, struct error *err)
+{
+	import->client_failed = client_pump(&import->client, unsent, err) != 0 || take_lines(import, err) != 0;
+	return import->client_failed ? -1 : 0;
+}
+
+/* Waits until at most `count` files have no answer. */
+static int await_answers(struct import *import, size_t count, struct error *err)
+{
+	struct str nothing = { NULL, 0 };
+
+	while (import->sent_count > count)
+		if (exchange(import, &nothing, err) != 0)
+			return -1;
+	return 0;
+}
+
+/* Sends the request and the file. */
+static int send_file(struct import *import, struct str request, struct error *err)
+{
+	struct str unsent = request;
+	int more = 1;
+
+	while (unsent.len > 0 || more > 0) {
+		if (unsent.len == 0)
+			more = read_chunk(import, &unsent, err);
+		if (more < 0 || exchange(import, &unsent, err) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* --- the request --- */
@@ -199,46 +282,29 @@ static int write_request(struct import *import, struct buf *out, struct error *e
 
 /* --- files --- */
 
-static int take_answer(struct import *import, struct str answer, int64_t elapsed_us, struct error *err)
-{
-	const char *name = source_shown_name(import->source);
-	struct tree *tree = tree_parse(answer, err);
-
-	if (!tree)
-		return -1;
-	import_counts_read(&import->file, tree);
-	progress_clear(&import->progress);
-	if (import->ctl->json) {
-		import_add_errors(&import->errors, name, tree);
-	} else {
-		import_print_counts(name, &import->file, elapsed_us);
-		import_print_errors(tree);
-	}
-	fflush(stdout);
-	tree_free(tree);
-	return 0;
-}
-
 static int import_one(struct import *import, struct error *err)
 {
-	int64_t started_us = clock_monotonic_us();
 	struct buf request = { 0 };
-	struct str answer;
 	int result = -1;
 
-	if (write_request(import, &request, err) == 0 && converse(import, buf_str(&request), &answer, err) == 0)
-		result = take_answer(import, answer, clock_monotonic_us() - started_us + 1, err);
-	import_counts_add(&import->sum, &import->file);
-	import->file = (struct import_counts){ 0 };
+	if (await_answers(import, AHEAD_MAX - 1, err) == 0 && write_request(import, &request, err) == 0 &&
+	    add_sent(import, err)) {
+		import->is_sending = true;
+		result = send_file(import, buf_str(&request), err);
+		import->is_sending = result != 0;
+	}
 	buf_free(&request);
 	return result;
 }
 
-/* The files in a file; *count of them. */
+/* The files in a file; *count of them. Others may write into what is no plain file once those before it are imported. */
 static int import_file(struct import *import, const char *name, size_t *count, struct error *err)
 {
+	struct stat file = { 0 };
 	int result;
 
+	if (!is_plain(name, &file) && await_answers(import, 0, err) != 0)
+		return -1;
 	import->source = source_open(name, err);
 	if (!import->source)
 		return -1;
@@ -255,6 +321,22 @@ static int import_file(struct import *import, const char *name, size_t *count, s
 	return result;
 }
 
+/* All files; *count of them. What was sent is told of even if the next file cannot be read. */
+static int import_files(struct import *import, size_t *count, struct error *err)
+{
+	const struct args *args = import->ctl->args;
+	int result = 0;
+
+	for (size_t i = 0; i < args_count(args, "file") && result == 0; i++)
+		result = import_file(import, args_get_at(args, "file", i), count, err);
+	if (result == 0)
+		return await_answers(import, 0, err);
+	struct error why = *err;
+	if (!import->client_failed && await_answers(import, import->is_sending ? 1 : 0, err) == 0)
+		*err = why;
+	return -1;
+}
+
 /* --- all of them --- */
 
 static int fail_rejected(const struct import *import, struct error *err)
@@ -269,15 +351,13 @@ static int fail_rejected(const struct import *import, struct error *err)
 
 static int import_all(struct import *import, struct error *err)
 {
-	const struct args *args = import->ctl->args;
 	size_t files = 0;
 
 	if (look_at_files(import, err) != 0 || client_open(&import->client, import->ctl->socket, err) != 0)
 		return -1;
 	progress_begin(&import->progress);
-	for (size_t i = 0; i < args_count(args, "file"); i++)
-		if (import_file(import, args_get_at(args, "file", i), &files, err) != 0)
-			return -1;
+	if (import_files(import, &files, err) != 0)
+		return -1;
 	if (import->ctl->json && import_print_result(import->ctl, &import->sum, &import->errors, err) != 0)
 		return -1;
 	if (!import->ctl->json && files > 1)
@@ -295,10 +375,13 @@ int ctl_import(const struct ctl *ctl, struct error *err)
 		return error_set(err, ERROR_NOMEM, "Out of memory for an import");
 	import->ctl = ctl;
 	import->client.fd = -1;
+	STAILQ_INIT(&import->sent);
 	int result = import_all(import, err);
 	progress_clear(&import->progress);
 	client_close(&import->client);
 	source_close(import->source);
+	while (!STAILQ_EMPTY(&import->sent))
+		drop_first(import);
 	buf_free(&import->errors);
 	free(import);
 	return result;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """The admin socket: its protocol, who may use it, and what it does with clients that behave badly."""
+import concurrent.futures
 import contextlib
 import csv
 import grp
@@ -230,6 +231,45 @@ def test_import_sent_all_at_once_with_other_commands_around_it(daemon, account):
         assert count(answers[1]) == [5, 0, 0, 0]
         assert count(answers[3]) == [0, 0, 0, 0]
         assert client.line() is None
+
+
+def test_imports_sent_ahead_are_answered_in_order_and_other_commands_after_them(daemon, account):
+    bodies = [harness.encode(many_sms(account, number % 7), "ndjson") for number in range(600)]  # more than are left at once
+    status = b'{"command":"status"}\n'
+    with Client(daemon) as client:
+        before = client.ask("status")["result"]["ingest"]["accepted"]
+        request = b'{"command":"import","args":{"file":"x"}}\n'
+        ahead = b"".join(request + (struct.pack(">I", len(body)) + body if body else b"") + CHUNK_END for body in bodies)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            sending = pool.submit(client.socket.sendall, ahead + status + request + CHUNK_END)
+            answers = [client.answer() for _ in range(602)]
+            sending.result()
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.line() is None
+    assert [sum(count(answer)) for answer in answers[:600]] == [number % 7 for number in range(600)]
+    assert answers[600]["result"]["ingest"]["accepted"] - before == sum(number % 7 for number in range(600))
+    assert count(answers[601]) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("request_line, body, word", [
+    (b'{"command":"import","args":{"file":"x","format":"csv"}}', b"what,is,this\n1,2,3\n", "header"),
+    (b'{"command":"import","args":{"file":"x","format":"xml"}}', b"<a/>", "xml"),
+    (b'{"command":"impart"}', b"", "impart"),
+    (b'nonsense', b"", ""),
+])
+def test_what_was_sent_ahead_after_an_import_that_fails_is_not_begun(daemon, account, request_line, body, word):
+    right = b'{"command":"import","args":{"file":"x"}}\n'
+    records = many_sms(account, 3)
+    bodies = [harness.encode([record], "ndjson") for record in records]
+    first, second, last = (right + struct.pack(">I", len(body)) + body + CHUNK_END for body in bodies)
+    with Client(daemon) as client:
+        client.socket.sendall(first + second + request_line + b"\n" + struct.pack(">I", len(body)) + body + CHUNK_END + last)
+        answers = [client.answer() for _ in range(3)]
+        assert [answer["ok"] for answer in answers] == [True, True, False], answers
+        assert word in answers[2]["error"]
+        assert client.line() is None
+    stored = daemon.records(account, product="SMS", direction="outbound", **whole_day())["records"]
+    assert sorted(record["id"] for record in stored) == sorted(record["id"] for record in records[:2])
 
 
 def test_import_says_how_far_it_is(daemon, account):

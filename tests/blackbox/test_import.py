@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import subprocess
 import zipfile
 
 import harness
@@ -145,6 +146,92 @@ def test_errors_beyond_the_list_are_counted(daemon, account, tmp_path):
     text = harness.subprocess.run([harness.program("cdrctl"), "-s", daemon.socket, "import", path],
                                   capture_output=True, text=True, timeout=60)
     assert "  and 30 more\n" in text.stdout, text.stdout
+
+
+# --- many files ---
+
+def small_files(directory, account, count, size=5):
+    """So many files of so many records, and their ids."""
+    records = many_sms(account, count * size)
+    paths = []
+    for number in range(count):
+        body = harness.encode(records[number * size:(number + 1) * size], "ndjson")
+        paths.append(write(directory / f"{number:04d}.ndjson", body))
+    return paths, [record["id"] for record in records]
+
+
+def begin_import(daemon, *arguments):
+    return subprocess.Popen([harness.program("cdrctl"), "-s", daemon.socket, "import", *arguments], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def import_text(daemon, *arguments):
+    with begin_import(daemon, *arguments) as importing:
+        out, err = importing.communicate(timeout=120)
+    return subprocess.CompletedProcess(importing.args, importing.returncode, out, err)
+
+
+def test_small_files_are_committed_together_and_each_is_told(daemon, account, tmp_path):
+    count = 200
+    paths, ids = small_files(tmp_path, account, count)
+    with open(paths[77], "a", encoding="utf-8") as file:
+        file.write(json.dumps(sms(account, smell="nice")) + "\n")
+    before = daemon.ctl("status")["ingest"]["commits"]
+    ended = import_text(daemon, *paths)
+    assert ended.returncode == 1 and "1 record was rejected" in ended.stderr, ended
+    assert daemon.ctl("status")["ingest"]["commits"] - before < count / 4
+    told = [line for line in ended.stdout.splitlines() if line.startswith(str(tmp_path))]
+    assert [line.split(": ")[0] for line in told] == paths
+    assert all(": 5 accepted, 0 updated, 0 duplicates, 0 outdated, 0 rejected" in line for line in told[:77] + told[78:])
+    assert ": 6 records in" in told[77] and "5 accepted" in told[77] and "1 rejected" in told[77], told[77]
+    lines = ended.stdout.splitlines()
+    assert lines[lines.index(told[77]) + 1].startswith("  line 6: smell: "), lines
+    assert f"all: {count * 5 + 1:,} records in" in ended.stdout
+    pages = daemon.pages(account, product="SMS", direction="outbound", **whole_day())
+    assert sorted(r["id"] for page in pages for r in page["records"]) == sorted(ids)
+
+
+def test_the_newest_version_is_that_of_the_last_file(daemon, account, tmp_path):
+    record = sms(account)
+    paths = [write(tmp_path / f"{n:03d}", harness.encode([{**record, "latency": str(n)}], "ndjson")) for n in range(100)]
+    assert counts(daemon.ctl("import", *paths)) == {"accepted": 1, "updated": 99}
+    assert [each["latency"] for each in stored(daemon, account)] == ["99"]
+
+
+@pytest.mark.parametrize("broken, word", [(b"what,is,this\n1,2,3\n", "header"), (gzip.compress(b"{}" * 100, mtime=0)[:-9], "ends in the middle")])
+def test_files_before_one_that_cannot_be_read_are_told_and_those_after_it_not_begun(daemon, account, tmp_path, broken, word):
+    paths, ids = small_files(tmp_path, account, 20)
+    write(tmp_path / "0012.ndjson", broken)
+    ended = import_text(daemon, *paths)
+    assert ended.returncode == 1 and "0012.ndjson: " in ended.stderr and word in ended.stderr, ended
+    assert [line.split(": ")[0] for line in ended.stdout.splitlines()] == paths[:12]
+    assert sorted(record["id"] for record in stored(daemon, account)) == sorted(ids[:60])
+
+
+def test_what_is_told_of_many_files_is_stored_whenever_the_daemon_is_killed(daemons, tmp_path):
+    daemon = daemons()
+    account = daemon.new_account()
+    paths, ids = small_files(tmp_path, account, 1500)
+    importing = begin_import(daemon, *paths)
+    told = [importing.stdout.readline()]
+    daemon.kill9()
+    rest, error = importing.communicate(timeout=60)
+    told += rest.splitlines()
+    assert importing.returncode == 1 and "cdrd" in error, (importing.returncode, error)
+    assert 0 < len(told) < 1500
+    daemon.start()
+    pages = daemon.pages(account, product="SMS", direction="outbound", **whole_day())
+    assert {r["id"] for page in pages for r in page["records"]} >= set(ids[:5 * len(told)])
+
+
+def test_files_before_a_pipe_are_told_before_it_is_written_to(daemon, account, tmp_path):
+    paths, _ = small_files(tmp_path, account, 3)
+    os.mkfifo(tmp_path / "pipe")
+    importing = begin_import(daemon, *paths, str(tmp_path / "pipe"))
+    assert [importing.stdout.readline().split(": ")[0] for _ in paths] == paths
+    (tmp_path / "pipe").write_bytes(harness.encode([sms(account)], "ndjson"))
+    rest, _ = importing.communicate(timeout=60)
+    assert importing.returncode == 0 and "all: 16 records" in rest, rest
 
 
 # --- a header that does not fit ---

@@ -11,6 +11,7 @@ import cluster as clusters
 import harness
 import test_amqp
 import test_feeds
+import test_import
 import test_kafka
 
 pytestmark = pytest.mark.skipif(clusters.REASON is not None, reason=str(clusters.REASON))
@@ -107,6 +108,25 @@ def test_small_files_of_a_spool_share_commits(daemons, servers, tmp_path):
     assert feed.daemon.ctl("status")["ingest"]["commits"] < count / 10
     assert feed.ids() == test_feeds.numbers(0, count * size, every)
     assert feed.rejected() == test_feeds.broken(0, count * size, every)
+
+
+def test_small_files_of_an_import_share_commits_and_those_told_of_outlive_a_crash(daemons, servers, tmp_path):
+    daemon = daemons(**records_in(servers, "small_imports"))
+    account = daemon.new_account()
+    harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200, PATIENCE)
+    paths, ids = test_import.small_files(tmp_path, account, 1000)
+    before = daemon.ctl("status")["ingest"]["commits"]
+    assert daemon.ctl("import", *paths[:300])["accepted"] == 1500
+    assert daemon.ctl("status")["ingest"]["commits"] - before < 30
+    importing = test_import.begin_import(daemon, *paths[300:])
+    told = [importing.stdout.readline()]
+    daemon.kill9()
+    told += importing.communicate(timeout=60)[0].splitlines()
+    assert 0 < len(told) < 700 and importing.returncode == 1
+    daemon.start()
+    harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200, PATIENCE)
+    pages = daemon.pages(account, product="SMS", direction="outbound", **test_import.whole_day())
+    assert {record["id"] for page in pages for record in page["records"]} >= set(ids[:1500 + 5 * len(told)])
 
 
 def test_each_message_of_a_queue_is_stored_once(daemons, servers, broker):
