@@ -12,6 +12,8 @@ import harness
 from harness import wait_for
 from samples import DAY, HOUR, NOON, SECOND, iso, many_sms, sms
 from test_erase import MESSAGE, PERSON, SEAL, all_records, erase, files_with, of_person, seal
+from test_mappings import MAPPINGS
+from test_mappings import post as post_mapped
 
 
 @pytest.fixture
@@ -81,6 +83,36 @@ def test_what_comes_later_is_new_unless_the_erasure_lasts(quiet):
     erase(quiet, account)
     quiet.post_cdrs([of_person(account, now() + HOUR)])
     assert [r["to"] for r in all_records(quiet, account, day)] == ["erased"] * 3
+
+
+def mappings_of_ones_own(folder):
+    """Kannel's, but that reports have the number, too."""
+    with open(os.path.join(MAPPINGS, "kannel-access.conf"), encoding="utf-8") as file:
+        shipped = file.read()
+    (folder / "own.conf").write_text(shipped.replace("status = {dlr |", "to = {receiver}\nstatus = {dlr |"))
+    return str(folder)
+
+
+def check_that_a_report_brings_nothing_back(daemon, account):
+    """With mappings_of_ones_own."""
+    message = f"{NOON.timestamp():.0f}|Sent SMS|late||FAKE|{account.id}|||12345|{PERSON}|0|31|2|Hi|\n"
+    report = f"{now().timestamp() + 5:.0f}|Receive DLR|x|late|FAKE|{account.id}|||12345|{PERSON}|-1|1|0||\n"
+
+    def post(body):
+        answer = post_mapped(daemon, body.encode(), mapping="own").json()
+        return [answer[name] for name in ("accepted", "updated", "duplicates")]
+
+    assert post(message) == [1, 0, 0]
+    erase(daemon, account)
+    assert post(report) == [0, 1, 0]
+    (record,) = all_records(daemon, account)
+    assert (record["to"], record["status"], record["message_body"]) == ("erased", "delivered", "")
+    assert post(report) == [0, 0, 1]
+
+
+def test_a_delivery_report_that_comes_later_does_not_bring_it_back(daemons, tmp_path):
+    daemon = daemons(usage_records="no", mappings_dir=mappings_of_ones_own(tmp_path))
+    check_that_a_report_brings_nothing_back(daemon, daemon.new_account())
 
 
 def test_quarantine_does_not_bring_it_back(quiet):

@@ -11,6 +11,7 @@ import pytest
 import cluster as clusters
 import harness
 from samples import DAY, HOUR, NOON, SECOND, UTC, YESTERDAY, iso, many_sms, sms, whole_day
+from test_erased import check_that_a_report_brings_nothing_back, mappings_of_ones_own
 
 pytestmark = pytest.mark.skipif(clusters.REASON is not None, reason=str(clusters.REASON))
 
@@ -23,11 +24,12 @@ servers = clusters.fixture(shards=1, replicas=2)
 
 
 @pytest.fixture
-def daemon(daemons, servers, request):
+def daemon(daemons, servers, request, tmp_path):
     database = request.node.name[:60]
     servers.make_database(database)
     made = daemons(store="clickhouse", clickhouse=servers.hosts, clickhouse_database=database, clickhouse_quorum=2,
-                   clickhouse_timeout="6s", usage_records="no", page_max="1000")
+                   clickhouse_timeout="6s", usage_records="no", page_max="1000",
+                   mappings_dir=mappings_of_ones_own(tmp_path))
     await_ready(made)
     return made
 
@@ -80,6 +82,10 @@ def finish(daemon, servers, account):
     assert [record["to"] for record in found].count("erased") == DAYS * 300
     assert all(record["message_body"] == "" for record in found if record["to"] == "erased")
     harness.wait_for(lambda: versions_with(servers, daemon, PERSON) == [0, 0] == versions_with(servers, daemon, MESSAGE), 60)
+
+
+def test_a_report_that_comes_later_brings_nothing_back(daemon):
+    check_that_a_report_brings_nothing_back(daemon, daemon.new_account())
 
 
 def test_after_crashes_it_can_be_finished(daemon, servers):

@@ -7,10 +7,14 @@
 #include <openssl/params.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/siphash.h"
 #include "expect.h"
 #include "store/erase.h"
 #include "store/erased.h"
+#include "store/days_store.h"
+#include "store/number_search.h"
+#include "store/putting/moves.h"
 #include "store/versions.h"
 #include "store_fixture.h"
 
@@ -183,6 +187,172 @@ START_TEST(merging_brings_no_message_back)
 }
 END_TEST
 
+/* --- what comes while a number is erased, and after that --- */
+
+#define PERSON "447700900999"
+#define FIRST_DAY 20500
+
+static struct fixture stored;
+
+static int64_t at(int32_t day, int64_t us)
+{
+	return clock_day_start_us(day) + us;
+}
+
+/* A version of a record, or a part of one. */
+static void fill_record(struct record *record, const char *id, const char *to, const char *status)
+{
+	record_clear(record, catalog_product_find(STR_LITERAL("SMS")));
+	set(record, "account_id", "acc00001");
+	set(record, "id", id);
+	set(record, "message_id", id);
+	set(record, "direction", "outbound");
+	set(record, "status", status);
+	if (to)
+		set(record, "to", to);
+}
+
+static void put_version(const char *id, int64_t time_us, const char *to, const char *status,
+                        const struct store_versions *versions)
+{
+	struct record record;
+	enum store_put_result result;
+	struct error err = { 0 };
+
+	fill_record(&record, id, to, status);
+	ck_assert_msg(store_put_version(stored.store, &record, time_us, versions, &result, &err) == 0, "%s",
+	              err.message);
+	ck_assert_msg(store_commit(stored.store, &err) == 0, "%s", err.message);
+}
+
+static struct erase *begin_erasing(int64_t until_us)
+{
+	static const struct account_key accounts[1] = { { "acc00001" } };
+	struct erase_scope scope = { .accounts = accounts, .accounts_count = 1, .number = STR_LITERAL(PERSON) };
+	struct error err = { 0 };
+	struct erase *erase = erase_new(stored.store, &scope, &err);
+
+	ck_assert_msg(erase, "%s", err.message);
+	add(stored.store, 1, PERSON, until_us);
+	return erase;
+}
+
+/* Until so many days are done; 0: all of it. */
+static void erase_days(struct erase *erase, uint64_t days)
+{
+	struct erase_counts counts = { 0 };
+	struct error err = { 0 };
+	bool dirty, done = false;
+
+	while (!done && (days == 0 || counts.days_done < days)) {
+		ck_assert_msg(erase_step(erase, 0, &dirty, &done, &err) == 0, "%s", err.message);
+		ck_assert_msg(!dirty || store_commit(stored.store, &err) == 0, "%s", err.message);
+		erase_counts(erase, &counts);
+	}
+}
+
+static bool count_number(void *arg, const struct record *record, int64_t time_us, uint64_t columns)
+{
+	(void)record;
+	(void)time_us;
+	*(int *)arg += columns != 0;
+	return true;
+}
+
+/* How many records hold a number, or what it became. */
+static int records_with(const char *number)
+{
+	struct error err = { 0 };
+	int count = 0;
+	bool done = false;
+	struct account_key account = account_of(1);
+	struct number_search *search =
+		number_search_new(stored.store, &account, str_from(number), count_number, NULL, &count, &err);
+
+	ck_assert_msg(search, "%s", err.message);
+	while (!done)
+		ck_assert_msg(number_search_step(search, INT64_MAX, &done, &err) == 0, "%s", err.message);
+	number_search_free(search);
+	return count;
+}
+
+static void seal_all(void)
+{
+	bool more = true, dirty;
+	struct error err = { 0 };
+
+	begin_sealing(stored.store);
+	while (more) {
+		ck_assert_msg(store_maintain(stored.store, INT64_MAX, &more, &dirty, &err) == 0, "%s", err.message);
+		ck_assert_msg(store_commit(stored.store, &err) == 0, "%s", err.message);
+	}
+}
+
+/* A part that lacks the number takes a record from a day that is still to be looked at to one that was. */
+START_TEST(what_moves_while_it_is_erased_is_erased)
+{
+	const struct store_versions merges = { .merge = true, .column = CATALOG_NONE };
+
+	fixture_open(&stored, FIXTURE_MAP_BYTES);
+	put_version("one", at(FIRST_DAY + 1, 1000), PERSON, "submitted", NULL);
+	put_version("other", at(FIRST_DAY, 1000), "447700900123", "submitted", NULL);
+	if (_i)
+		seal_all();
+	struct erase *erase = begin_erasing(at(FIRST_DAY + 10, 0));
+	erase_days(erase, 1);
+	put_version("one", at(FIRST_DAY, 2000), NULL, "delivered", &merges);
+	erase_days(erase, 0);
+	erase_free(erase);
+	ck_assert_int_eq(records_with(PERSON), 0);
+	fixture_close(&stored);
+}
+END_TEST
+
+/* It has a time of its own, after the erasure, and the record's number. */
+START_TEST(an_update_of_what_was_erased_brings_no_number_back)
+{
+	const struct store_versions updates = { .updates = true, .column = CATALOG_NONE };
+
+	fixture_open(&stored, FIXTURE_MAP_BYTES);
+	put_version("one", at(FIRST_DAY, 1000), PERSON, "submitted", NULL);
+	if (_i)
+		seal_all();
+	struct erase *erase = begin_erasing(at(FIRST_DAY, 2000));
+	erase_days(erase, 0);
+	erase_free(erase);
+	put_version("one", at(FIRST_DAY, 3000), PERSON, "delivered", &updates);
+	ck_assert_int_eq(records_with(PERSON), 0);
+	fixture_close(&stored);
+}
+END_TEST
+
+/* A commit that has failed half way has left it in the file of moves alone, where it stays until that is finished. */
+START_TEST(a_torn_move_that_is_finished_after_the_erasure_brings_no_number_back)
+{
+	const struct store_versions replaces = { .column = CATALOG_NONE };
+	struct record record;
+	enum store_put_result result;
+	struct error err = { 0 };
+	bool more, dirty;
+
+	fixture_open(&stored, FIXTURE_MAP_BYTES);
+	put_version("one", at(FIRST_DAY, 1000), PERSON, "submitted", NULL);
+	fill_record(&record, "one", PERSON, "delivered");
+	ck_assert_int_eq(store_put_version(stored.store, &record, at(FIRST_DAY + 1, 1000), &replaces, &result, &err),
+	                 0);
+	ck_assert_int_eq(moves_write(stored.store, &err), 0);
+	ck_assert_int_eq(env_commit(&stored.store->days[0]->env, &err), 0);
+	store_abort(stored.store);
+	struct erase *erase = begin_erasing(at(FIRST_DAY + 10, 0));
+	erase_days(erase, 0);
+	erase_free(erase);
+	ck_assert_int_eq(store_maintain(stored.store, INT64_MAX, &more, &dirty, &err), 0);
+	ck_assert(!moves_are_left(stored.store));
+	ck_assert_int_eq(records_with(PERSON), 0);
+	fixture_close(&stored);
+}
+END_TEST
+
 Suite *suite_erased(void)
 {
 	Suite *suite = suite_create("erased");
@@ -192,6 +362,9 @@ Suite *suite_erased(void)
 	tcase_add_test(tcase, erased_numbers_are_known_by_account_time_and_after_a_restart);
 	tcase_add_test(tcase, a_text_is_searched_for_words_and_whole_values);
 	tcase_add_test(tcase, merging_brings_no_message_back);
+	tcase_add_loop_test(tcase, what_moves_while_it_is_erased_is_erased, 0, 2);
+	tcase_add_loop_test(tcase, an_update_of_what_was_erased_brings_no_number_back, 0, 2);
+	tcase_add_test(tcase, a_torn_move_that_is_finished_after_the_erasure_brings_no_number_back);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "store/cluster/cluster_known.h"
+#include "store/erased.h"
 #include "store/versions.h"
 
 /* --- rows --- */
@@ -181,6 +182,9 @@ static int meet(struct cluster *cluster, const struct cluster_put *put, struct c
 		buf_free(&copy);
 		return error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
 	}
+	record_set_account_key(&old, &put->account);
+	if (merges) /* erasing may not have come to it yet, and must not miss what it becomes */
+		(void)erased_clean(cluster->store, &old, known->time_us);
 	bool outdated = put->has_versions && versions_is_older(came, &old, put->versions.column);
 	*result = outdated ? STORE_OUTDATED : STORE_UPDATED;
 	if (merges ? versions_adds_nothing(came, &old) : record_equal(&old, came)) {
@@ -194,6 +198,8 @@ static int meet(struct cluster *cluster, const struct cluster_put *put, struct c
 		if (keeps_time)
 			merged.values[put->product->time_column] = old.values[put->product->time_column];
 		merged.account_number = came->account_number;
+		if (keeps_time) /* what came was checked for erased numbers as of its own time */
+			(void)erased_clean(cluster->store, &merged, known->time_us);
 		status = change(cluster, put, known, &merged, keeps_time ? known->time_us : put->time_us, err);
 	} else {
 		writes = false;
@@ -267,6 +273,10 @@ int cluster_apply(struct cluster *cluster, const struct cluster_put *put, enum s
 	struct cluster_known *known = cluster_known_find(cluster, put, &record);
 
 	*result = STORE_ACCEPTED;
+	if (known && put->has_versions && put->versions.updates) { /* its time only said where to look */
+		record.values[put->product->time_column] = (struct str){ NULL, 0 };
+		(void)erased_clean(cluster->store, &record, known->time_us);
+	}
 	if (known)
 		return meet(cluster, put, known, &record, result, err);
 	if (put->has_versions && put->versions.updates)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "meta/meta.h"
 #include "store/changes/changes_note.h"
+#include "store/erased.h"
 #include "store/putting/moves_private.h"
 #include "store/putting/put_private.h"
 
@@ -96,6 +97,7 @@ static int finish_entry(struct store *store, const struct move_head *head, struc
 	if (record_unpack(&record, product, row, &seq, err) != 0)
 		return -1;
 	record_set_account_key(&record, &head->account);
+	(void)erased_clean(store, &record, head->to_us); /* which has not looked into the file */
 	struct put put = { .store = store,
 		           .record = &record,
 		           .versions = &versions,

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "store/changes/changes_note.h"
 #include "store/days/hot_rows.h"
+#include "store/erased.h"
 #include "store/putting/moves.h"
 #include "store/putting/put_private.h"
 #include "store/sealing/seal.h"
@@ -216,6 +217,8 @@ static int replace_merged(struct put *put, const struct stored *stored, const st
 	if (record_unpack(&copy, merged->product, buf_str(bytes), &seq, put->err) != 0)
 		return -1;
 	copy.account_number = put->record->account_number;
+	/* What came was checked for erased numbers as of its own time, which is not always that of the result. */
+	(void)erased_clean(put->store, &copy, put->time_us);
 	/* NOLINTNEXTLINE(autoVariables): the put ends with this call, days_put looks at its record no more. */
 	put->record = &copy;
 	put->partition = partition_of_record(&copy);
@@ -224,13 +227,16 @@ static int replace_merged(struct put *put, const struct stored *stored, const st
 
 static int merge(struct put *put, const struct stored *stored, bool outdated)
 {
-	struct record merged;
+	struct record merged, old = stored->record;
 
+	/* Erasing may not have come to it yet, and must not miss what it becomes. */
+	record_set_account_key(&old, &stored->partition.account);
+	(void)erased_clean(put->store, &old, stored->position.time_us);
 	if (!outdated) {
-		versions_merge(&merged, put->record, &stored->record);
+		versions_merge(&merged, put->record, &old);
 		return replace_merged(put, stored, &merged);
 	}
-	if (!versions_fill(&merged, put->record, &stored->record))
+	if (!versions_fill(&merged, put->record, &old))
 		return 0;
 	/* The stored version is the newer one: its time applies. */
 	put->time_us = stored->position.time_us;
@@ -252,6 +258,7 @@ static int put_version(struct put *put, const struct stored *stored, enum store_
 	if (updates(put)) { /* its time only said where to look */
 		came = *put->record;
 		came.values[came.product->time_column] = (struct str){ NULL, 0 };
+		(void)erased_clean(put->store, &came, stored->position.time_us);
 		/* NOLINTNEXTLINE(autoVariables): the put ends with this call, days_put looks at its record no more. */
 		put->record = &came;
 		put->time_us = stored->position.time_us;
