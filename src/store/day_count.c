@@ -70,6 +70,7 @@ struct block_place {
 
 struct counting {
 	struct day_count *count;
+	uint64_t snapshot; /* of what is committed */
 	int64_t deadline_us;
 	unsigned seen;
 };
@@ -92,7 +93,8 @@ static int count_tombstone(void *arg, const struct hot_place *place, MDB_val val
 
 	(void)place;
 	(void)err;
-	counting->count->tombstones += day_tombstone_read(val, &tombstone);
+	counting->count->tombstones +=
+		day_tombstone_read(val, &tombstone) && tombstone.until <= counting->count->snapshot;
 	return is_over(counting);
 }
 
@@ -170,6 +172,7 @@ static int count_rows(struct day *day, MDB_txn *txn, struct counting *counting, 
 	}
 	if (count->tries > TRIES_IN_SLICES)
 		counting->deadline_us = INT64_MAX;
+	count->snapshot = counting->snapshot;
 	int result = count_blocks(day, txn, counting, err);
 	return result == 1 && hot_rows_count(day, txn, &count->stats.hot_rows, err) != 0 ? -1 : result;
 }
@@ -184,7 +187,7 @@ static void end_count(const struct store *store, struct day_count *count)
 
 int store_count_day(struct store *store, struct day_count *count, int64_t deadline_us, struct error *err)
 {
-	struct counting counting = { .count = count };
+	struct counting counting = { .count = count, .snapshot = store->snapshot };
 	struct day *day = store_day(store, count->stats.day, false, err);
 	int result = 1;
 

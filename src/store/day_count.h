@@ -8,7 +8,7 @@
  *
  * Sealed and hot rows are those of one commit: what is sealed between two slices begins the count again. Tombstones, the places
  * that records have left for another time of the day or another day, are not counted, unless they go meanwhile, as they do
- * when their partition is sealed.
+ * when their account is removed.
  */
 #ifndef CDRD_STORE_DAY_COUNT_H
 #define CDRD_STORE_DAY_COUNT_H
@@ -32,6 +32,7 @@ struct day_count {
 	struct store_day_stats stats; /* when the count has ended */
 	int stage, tries;             /* the store's, with what follows: where it is */
 	uint64_t seals;               /* of the day, when this try began */
+	uint64_t snapshot;            /* of the hot rows that were counted */
 	uint64_t tombstones;
 	uint64_t place[8];
 };

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "expect.h"
 #include "meta/rows.h"
+#include "store/aggregate.h"
 #include "store/blocks/bundle.h"
 #include "store/days/hot_rows.h"
 #include "store/number_search.h"
@@ -1340,6 +1341,64 @@ START_TEST(a_day_that_goes_before_the_catalog_is_committed_is_not_missed)
 }
 END_TEST
 
+/* --- counts while the store changes --- */
+
+/* Of rows that are not reached yet, one leaves its place: it is in no other one of those that were counted. */
+START_TEST(what_moves_while_a_day_is_counted_is_counted_once)
+{
+	struct day_count count = { .stats = { .day = DAY } };
+	int result;
+
+	for (uint32_t i = 0; i < 1000; i++)
+		put(new_sms("acct0001", DAY, i));
+	commit();
+	ck_assert_int_eq(store_count_day(f.store, &count, 0, &err), 0);
+	const struct sample *last = model.records[model.count - 1]->now;
+	put(sample_changed(&sampler, last, CATALOG_OUTBOUND, last->time_us + CLOCK_US_PER_HOUR, 1));
+	commit();
+	while ((result = store_count_day(f.store, &count, 0, &err)) == 0)
+		;
+	ck_assert_int_eq(result, 1);
+	ck_assert_uint_eq(day_stats_records(&count.stats), 1000);
+	ck_assert_uint_eq(stats_of(DAY).hot_rows, 1000);
+}
+END_TEST
+
+/* All of it is in a sum, or nothing. */
+START_TEST(a_day_that_is_removed_while_it_is_added_up_does_not_count)
+{
+	struct account_key accounts[2] = { { "acct0001" }, { "acct0002" } };
+	struct aggregate_counts counts;
+	enum scan_end end = SCAN_PAUSED;
+
+	for (int i = 0; i < 4; i++) {
+		put_many("acct0001", DAY, 10);
+		put_many("acct0002", DAY, 10);
+		seal_all();
+	}
+	put_many("acct0001", DAY + 1, 7);
+	commit();
+	const struct aggregate_query query = { .scan = { .product = sms(),
+		                                         .direction = CATALOG_OUTBOUND,
+		                                         .accounts = accounts,
+		                                         .accounts_count = 2,
+		                                         .from_us = clock_day_start_us(DAY),
+		                                         .to_us = clock_day_start_us(DAY + 2),
+		                                         .snapshot = store_snapshot(f.store) } };
+	struct aggregate *aggregate = aggregate_start(f.store, &query, &err);
+	ck_assert_ptr_nonnull(aggregate);
+	for (int steps = 0; steps < 2 + 4 * _i; steps++)
+		ASSERT_OK(aggregate_step(aggregate, 0, &end, &err));
+	ck_assert_int_eq(end, SCAN_PAUSED);
+	ck_assert_int_eq(store_remove_days_before(f.store, DAY + 1, 1), 1);
+	while (end == SCAN_PAUSED)
+		ASSERT_OK(aggregate_step(aggregate, 0, &end, &err));
+	aggregate_counts(aggregate, &counts);
+	aggregate_cancel(aggregate);
+	ck_assert_uint_eq(counts.rows, 7);
+}
+END_TEST
+
 START_TEST(maintenance_comes_to_an_end_with_more_days_than_may_be_open)
 {
 	bool more = true, dirty;
@@ -1364,10 +1423,11 @@ END_TEST
 Suite *suite_store(void)
 {
 	Suite *suite = suite_create("store");
-	TCase *tests = tcase_create("store");
+	TCase *tests = tcase_create("store"), *counts = tcase_create("counts");
 
 	tcase_set_timeout(tests, 120);
 	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_checked_fixture(counts, setup, teardown);
 	tcase_add_test(tests, a_partition_of_many_blocks_is_read_whole_and_in_parts);
 	tcase_add_test(tests, a_late_record_cuts_one_block_only);
 	tcase_add_test(tests, a_record_between_two_blocks_cuts_none);
@@ -1412,5 +1472,8 @@ Suite *suite_store(void)
 	tcase_add_test(tests, a_day_that_goes_before_the_catalog_is_committed_is_not_missed);
 	tcase_add_test(tests, maintenance_comes_to_an_end_with_more_days_than_may_be_open);
 	suite_add_tcase(suite, tests);
+	tcase_add_test(counts, what_moves_while_a_day_is_counted_is_counted_once);
+	tcase_add_loop_test(counts, a_day_that_is_removed_while_it_is_added_up_does_not_count, 0, 2);
+	suite_add_tcase(suite, counts);
 	return suite;
 }

@@ -127,26 +127,6 @@ static void set_range(struct day_aggregate *a)
 	a->partition = partition_of(&query->accounts[a->part.account], query->product->number, a->part.direction);
 }
 
-/* 1 when the part is done, 0 when it is late, -1. */
-static int read_part(struct day_aggregate *a)
-{
-	set_range(a);
-	a->day = store_day(a->base.store, a->part.day, false, a->err);
-	if (!a->day)
-		return a->err->code == ERROR_NONE ? 1 : -1;
-	if (!a->scanned)
-		look_for_change(a);
-	if (a->changed >= CHANGED_MAX && !aggregate_counts_only(&a->base))
-		return scan_part(a);
-	a->txn = env_read(&a->day->env, a->err);
-	if (!a->txn)
-		return -1;
-	a->day->pins++;
-	int result = aggregate_read_part(a);
-	a->day->pins--;
-	return env_read_end(&a->day->env, a->txn, result, a->err);
-}
-
 static void begin_parts(struct day_aggregate *a)
 {
 	const struct scan_query *scan = &a->base.query.scan;
@@ -160,6 +140,35 @@ static void begin_parts(struct day_aggregate *a)
 	a->has_paused = false;
 	a->changed = 0;
 	a->done = scan->accounts_count == 0 || !find_day(a, clock_day_of(scan->from_us));
+}
+
+/* Retention has removed the current day: all that it had counts, or nothing. As read_part. */
+static int pass_removed_day(struct day_aggregate *a)
+{
+	if (a->hurries)
+		return 1;
+	begin_parts(a);
+	return 0;
+}
+
+/* 1 when the part is done, 0 when it is late, -1. */
+static int read_part(struct day_aggregate *a)
+{
+	set_range(a);
+	a->day = store_day(a->base.store, a->part.day, false, a->err);
+	if (!a->day)
+		return a->err->code == ERROR_NONE ? pass_removed_day(a) : -1;
+	if (!a->scanned)
+		look_for_change(a);
+	if (a->changed >= CHANGED_MAX && !aggregate_counts_only(&a->base))
+		return scan_part(a);
+	a->txn = env_read(&a->day->env, a->err);
+	if (!a->txn)
+		return -1;
+	a->day->pins++;
+	int result = aggregate_read_part(a);
+	a->day->pins--;
+	return env_read_end(&a->day->env, a->txn, result, a->err);
 }
 
 /* Has a record moved meanwhile, which may have been counted where it was and where it went, or in neither place? */
