@@ -9,8 +9,8 @@
  * and their rejected neighbours are not in quarantine yet. Nothing is lost, and nothing is there twice. Where commits end
  * later, reading goes on meanwhile, and the place that becomes durable is the one that was noted when the commit began.
  *
- * A commit takes as many files of a spool as are read until it is asked for. So a spool's row has a place for each file that is
- * under way: read, and not moved yet.
+ * A commit takes as many files of a spool, and rotated ones of a tail, as are read until it is asked for. So a spool's row has a
+ * place for each file that is under way: read, and not moved yet. A tail's has one place, before which all is stored.
  *
  * Files are read in slices, from a task; they must be on a local disk.
  */

@@ -112,9 +112,14 @@ int feed_file_begin(struct feed_file *file, int fd, struct error *err)
 	}
 	if (begin_batch(file, err) != 0)
 		return -1;
-	/* From now on a tail's file is known, even if it is renamed before any of it is stored. Nothing waits of the one before. */
 	if (!is_new || feed->kind != FEED_TAIL)
 		return 0;
+	/* From now on a tail's file is known, even if it is renamed before any of it is stored; or, if something waits of those before
+	 * it, from the commit that decides about their ends. */
+	if (file != TAILQ_FIRST(&feed->files)) {
+		file->dirty = file->moved_on = true;
+		return 0;
+	}
 	if (place_store(file, place, err) != 0 || places_put(feed, err) != 0)
 		return -1;
 	return ingest_commit_own(feed->feeds->ingest, err);
@@ -170,10 +175,8 @@ enum feed_result feed_file_read(struct feed_file *file, int64_t deadline_us, str
 			error_set_errno(err, errno, "%s", feed->path);
 			return FEED_FAILED;
 		}
-		if (len == 0) {
-			feed_commit(feed, feed->kind == FEED_TAIL);
+		if (len == 0)
 			return FEED_END;
-		}
 		file->read_to += (uint64_t)len;
 		ingest_batch_feed(file->batch, chunk, (size_t)len);
 		if (!ingest_batch_is_over(file->batch) && note_place(file, err) != 0)
@@ -193,6 +196,9 @@ void feed_file_finish(struct feed_file *file)
 	}
 	file->is_ending = true;
 	file->feed->has_finished = true;
+	close(file->fd); /* the batch has what it needs */
+	file->fd = -1;
+	file->feed->file = NULL;
 }
 
 void feed_file_stop(struct feed_file *file)
@@ -242,21 +248,31 @@ void feed_stop(struct feed *feed)
 	struct feed_file *file, *next;
 
 	commit_places(feed);
+	if (feed->kind == FEED_TAIL)
+		tail_pass(feed);
 	for (file = TAILQ_FIRST(&feed->files); file; file = next) {
 		next = TAILQ_NEXT(file, link);
 		stop_one(file);
 	}
 	feed->file = NULL;
-	feed->is_full = feed->reloads = false;
+	feed->is_full = feed->reloads = feed->is_between = false;
 	feed->still_since_us = 0;
+}
+
+static bool is_on_disk(const struct feed_file *file)
+{
+	return !file->batch || !file->dirty || ingest_batch_is_over(file->batch);
 }
 
 bool feed_is_on_disk(struct feed *feed)
 {
 	struct ingest *ingest = feed->feeds->ingest;
-	const struct feed_file *file = feed->file;
+	const struct feed_file *file;
+	bool waits = false;
 
-	if (!file || !file->batch || !file->dirty || ingest_batch_is_over(file->batch) || !ingest_ends_later(ingest))
+	TAILQ_FOREACH(file, &feed->files, link)
+		waits |= (file == feed->file || feed->kind == FEED_TAIL) && !is_on_disk(file);
+	if (!waits || !ingest_ends_later(ingest))
 		return true;
 	feed->is_full = true;
 	ingest_commit_held(ingest, true);

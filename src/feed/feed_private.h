@@ -16,6 +16,7 @@
 
 #define FEED_PATH_MAX 400               /* bytes; a key of META_DB_FEEDS holds one */
 #define FEED_HEAD_MAX ((size_t)1 << 10) /* bytes at a file's beginning by which it is known again */
+#define FEED_FILES_MAX 512              /* under way; some 20 kB each */
 #define FEED_RETRY_US (5 * CLOCK_US_PER_SECOND)
 #define FEED_FULL_US CLOCK_US_PER_SECOND /* one that waits for a commit's end, or for a cluster, looks again */
 
@@ -32,7 +33,7 @@ struct place {
 
 /*
  * A file that is under way: one that is read (`fd`), was read and waits for the commit that decides about its end (`is_ending`), or
- * has ended. A spool has any number of the latter two, and files that are neither, which are read on from their places.
+ * has ended. There is any number of the latter two; a spool also has files that are neither, which are read on from their places.
  */
 struct feed_file {
 	TAILQ_ENTRY(feed_file) link;
@@ -86,17 +87,18 @@ struct feed {
 	struct task task;
 	int watch; /* of the directory, by inotify; -1: none */
 
-	struct feed_files files;     /* under way, in the order that they were begun; a tail has one at most */
+	struct feed_files files;     /* under way, in the order that they were begun */
 	size_t files_count;          /* of them */
-	struct feed_file *file;      /* the one that is read, or, of a tail, was read; NULL: none */
+	struct feed_file *file;      /* the one that is read, of a tail the last one of them; NULL: none */
 	bool is_loaded;              /* a spool: `files` are those of the row */
 	bool moves;                  /* a spool: its last step has moved files */
 	struct spool_scan scan;      /* a spool */
 	int64_t skipped_us;          /* a spool: when a file of the scan was passed over; 0: none was */
 	bool is_full;                /* it waits for a commit's end */
 	bool reloads;                /* mappings have changed: the file is to be closed once its place is on disk */
-	struct timespec passed_time; /* a tail: the last change of the file that was read before this one, */
-	struct buf passed;           /* and those of that very time that were read: their inodes, the last one last */
+	struct timespec passed_time; /* a tail: the last change of the file that was stored before `files`, */
+	struct buf passed;           /* and those of that very time that were: their inodes, the last one last */
+	bool is_between;             /* a tail: the next file is the one after those of `files`, or passed */
 	int64_t still_since_us;      /* a tail: when the file was first seen rotated, with nothing more in it */
 	int64_t dirty_us;  /* since when something waits for a commit that is not asked for; 0: nothing does */
 	bool has_finished; /* a file has been read to its end since a commit was asked for */
@@ -121,7 +123,7 @@ struct feeds {
 /* Adds a file to `files` for each place of the feed's row, as it was last made durable; none if there is no row. */
 MUST_CHECK int places_load(struct feed *feed, struct error *err);
 
-/* Puts those of all files, as feed_file->stored has them, to last with the next meta_commit. */
+/* Puts those of all files, as feed_file->stored has them, of a tail the last one, to last with the next meta_commit. */
 MUST_CHECK int places_put(const struct feed *feed, struct error *err);
 
 /* Makes `place` the one that is stored with the next places_put. It is the file's, or one noted of it. */
@@ -152,8 +154,8 @@ MUST_CHECK enum feed_result feed_file_read(struct feed_file *file, int64_t deadl
 /* Asks for a commit if one is due: at_end, or a while after the last one. */
 void feed_commit(struct feed *feed, bool at_end);
 
-/* All of it was read: its last row is complete. The task is woken when all is on disk (has_ended), for which somebody has to ask
- * for a commit. */
+/* All of it was read: its last row is complete, and it is closed. The task is woken when all is on disk (has_ended), for which
+ * somebody has to ask for a commit. */
 void feed_file_finish(struct feed_file *file);
 
 /* Reads no more of it. What is not on disk will be read again: `stored` says from where on. */
@@ -163,7 +165,7 @@ void feed_file_free(struct feed_file *file);
 /* Stops all that are read or wait; those of a spool stay if they have a place that is stored, or have ended. */
 void feed_stop(struct feed *feed);
 
-/* May the file that is read be closed without that? Otherwise it asks for a commit, whose end wakes the task (feed->is_full). */
+/* May the file that is read, of a tail all, be closed without that? Otherwise it asks for a commit, whose end wakes the task (feed->is_full). */
 bool feed_is_on_disk(struct feed *feed);
 
 /* --- spool_scan.c --- */
@@ -193,6 +195,9 @@ void spool_file_stick(struct feed_file *file, const struct error *err);
 bool spool_file_is_stuck(const struct feed_file *file);
 
 /* --- spool.c, tail.c --- */
+
+/* Of a tail: the files whose end is on disk are passed, as if they were read before; those that have ended are dropped. */
+void tail_pass(struct feed *feed);
 
 /* Closes the file that is read, to be read on from its place. */
 void spool_close(struct feed *feed);

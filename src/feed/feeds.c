@@ -112,6 +112,8 @@ static void on_step(void *arg, int64_t deadline_us)
 
 	task_cancel(&feed->task);
 	feed->is_full = false;
+	if (feed->kind == FEED_TAIL)
+		tail_pass(feed);
 	if (feed->reloads && !feed_is_on_disk(feed))
 		return;
 	if (feed->reloads)
@@ -133,21 +135,35 @@ static bool place_holds(const struct feed_file *file)
 	return !ingest_batch_is_over(file->batch) || file->losses == ingest_losses(ingest);
 }
 
+/* Is something of the file not stored, and will not be? A tail's place cannot be in a file after it. */
+static bool is_lost(const struct feed_file *file)
+{
+	return file->has_ended ? file->failed : file->batch && !place_holds(file);
+}
+
+static void note_places(const struct feed *feed)
+{
+	struct feed_file *file;
+	bool may_note = true;
+
+	TAILQ_FOREACH(file, &feed->files, link) {
+		may_note = may_note && !(feed->kind == FEED_TAIL && is_lost(file));
+		file->has_noted = may_note && file->dirty && file->batch && place_holds(file);
+		if (!file->has_noted)
+			continue;
+		file->noted = file->place;
+		file->moved_on = false;
+	}
+}
+
 /* A commit begins: what it decides about is all that is before the places of now. */
 static void on_begin(void *arg)
 {
 	const struct feeds *feeds = arg;
-	struct feed *feed;
-	struct feed_file *file;
+	const struct feed *feed;
 
 	LIST_FOREACH(feed, &feeds->list, link)
-		TAILQ_FOREACH(file, &feed->files, link) {
-			file->has_noted = file->dirty && file->batch && place_holds(file);
-			if (!file->has_noted)
-				continue;
-			file->noted = file->place;
-			file->moved_on = false;
-		}
+		note_places(feed);
 }
 
 static int store_noted(struct feed_file *file, struct error *err)
@@ -175,7 +191,11 @@ static int store_places(struct feed *feed, struct error *err)
 	bool any = false;
 
 	TAILQ_FOREACH(file, &feed->files, link) {
-		if (!file->has_noted || !file->batch || ingest_batch_has_failed(file->batch))
+		bool has_failed = file->batch && ingest_batch_has_failed(file->batch);
+
+		if (has_failed && feed->kind == FEED_TAIL)
+			break;
+		if (!file->has_noted || !file->batch || has_failed)
 			continue;
 		if (store_noted(file, err) != 0)
 			return -1;
@@ -324,8 +344,6 @@ void feeds_reload(struct feeds *feeds)
 	struct feed *feed;
 
 	LIST_FOREACH(feed, &feeds->list, link) {
-		if (feed->file && (feed->file->is_ending || feed->file->has_ended))
-			continue;
 		feed->told = false;
 		feed->reloads = true;
 		feed_wake(feed, 0);

@@ -145,6 +145,16 @@ static void write_places(const struct feed *feed, struct buf *value)
 			value_put_bytes(&w, buf_str(&file->stored));
 }
 
+/* The last one that is stored: all of those before it are. */
+static void write_last(const struct feed *feed, struct buf *value)
+{
+	const struct feed_file *file = TAILQ_LAST(&feed->files, feed_files);
+
+	while (file->stored.len == 0)
+		file = TAILQ_PREV(file, feed_files, link);
+	buf_add_str(value, buf_str(&file->stored));
+}
+
 int places_put(const struct feed *feed, struct error *err)
 {
 	struct buf key = { 0 }, value = { 0 };
@@ -153,7 +163,7 @@ int places_put(const struct feed *feed, struct error *err)
 	if (feed->kind == FEED_SPOOL)
 		write_places(feed, &value);
 	else
-		buf_add_str(&value, buf_str(&TAILQ_FIRST(&feed->files)->stored));
+		write_last(feed, &value);
 	int result = key.failed || value.failed ?
 	                     error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path) :
 	                     meta_put(feed->feeds->meta, META_DB_FEEDS, buf_str(&key), buf_str(&value), err);

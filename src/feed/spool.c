@@ -15,7 +15,6 @@
 #include "feed/feed_private.h"
 
 #define LOOK_EVERY_US (5 * CLOCK_US_PER_SECOND)
-#define FILES_MAX 512 /* under way; some 20 kB each */
 
 static int open_directory(const struct feed *feed, struct error *err)
 {
@@ -26,14 +25,6 @@ static int open_directory(const struct feed *feed, struct error *err)
 
 /* --- the file that is read --- */
 
-/* The batch has what it needs. */
-static void close_descriptor(struct feed *feed)
-{
-	close(feed->file->fd);
-	feed->file->fd = -1;
-	feed->file = NULL;
-}
-
 static enum spool_next read_on(struct feed *feed, int64_t deadline_us, struct error *err)
 {
 	switch (feed_file_read(feed->file, deadline_us, err)) {
@@ -41,7 +32,6 @@ static enum spool_next read_on(struct feed *feed, int64_t deadline_us, struct er
 		return SPOOL_FAILED;
 	case FEED_END:
 		feed_file_finish(feed->file);
-		close_descriptor(feed);
 		feed_commit(feed, false);
 		return SPOOL_MORE;
 	case FEED_FULL:
@@ -193,7 +183,7 @@ static enum spool_next begin_next(struct feed *feed, int directory, int64_t dead
 	const char *next = spool_scan_next(&feed->scan);
 	char name[sizeof(feed->file->place.name)];
 
-	if (feed->files_count >= FILES_MAX || (!next && !may_look(feed))) {
+	if (feed->files_count >= FEED_FILES_MAX || (!next && !may_look(feed))) {
 		feed_commit(feed, true);
 		return SPOOL_WAITS;
 	}

@@ -5,7 +5,7 @@
  * The place names the file by its inode and its first bytes, whatever it is called meanwhile. When the path leads to
  * another file, the old one is read to its end, which it is given a moment to reach; then the next one in order of their
  * last change, of those in the directory whose names begin alike: Master.csv.2, Master.csv.1, Master.csv. Compressed ones
- * are none of them.
+ * are none of them. It is begun before the commit that stores the end of the old one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,19 +47,42 @@ static size_t find_passed(const struct feed *feed, uint64_t inode)
 	return count;
 }
 
+/* The last one that was read and waits for its commit, or NULL. */
+static const struct feed_file *last_read(const struct feed *feed)
+{
+	const struct feed_file *last = TAILQ_LAST(&feed->files, feed_files);
+
+	return last && last == feed->file ? TAILQ_PREV(last, feed_files, link) : last;
+}
+
+/* Was the inode read, among those that wait or are passed? */
+static bool is_read(const struct feed *feed, uint64_t inode)
+{
+	const struct feed_file *file;
+
+	TAILQ_FOREACH(file, &feed->files, link)
+		if (file != feed->file && (uint64_t)file->stat.st_ino == inode)
+			return true;
+	return find_passed(feed, inode) < feed->passed.len / sizeof(inode);
+}
+
 /* Files may have the same time: copied ones, or one that was rotated before anything was written to it. */
 static bool is_passed(const struct feed *feed, const struct stat *found)
 {
-	size_t count = feed->passed.len / sizeof(uint64_t), at = find_passed(feed, (uint64_t)found->st_ino);
+	const struct feed_file *last = last_read(feed);
+	size_t count = feed->passed.len / sizeof(uint64_t);
+	const struct timespec *time = last ? &last->stat.st_mtim : &feed->passed_time;
+	bool is_last = last ? found->st_ino == last->stat.st_ino :
+	                      count > 0 && find_passed(feed, (uint64_t)found->st_ino) == count - 1;
 
-	if (is_before(&found->st_mtim, &feed->passed_time))
-		return true;
 	/* The last one even if it has grown since, as it has ended. */
-	return at < count && (at + 1 == count || !is_before(&feed->passed_time, &found->st_mtim));
+	if (is_before(&found->st_mtim, time) || is_last)
+		return true;
+	return !is_before(time, &found->st_mtim) && is_read(feed, (uint64_t)found->st_ino);
 }
 
-/* As many as there are files in the directory, at most. */
-static int pass(struct feed *feed, const struct stat *ended, struct error *err)
+/* As many as there are files in the directory, at most. Without memory it is read again if another one has its very time. */
+static void pass(struct feed *feed, const struct stat *ended)
 {
 	uint64_t inode = (uint64_t)ended->st_ino;
 
@@ -72,11 +95,23 @@ static int pass(struct feed *feed, const struct stat *ended, struct error *err)
 		feed->passed.len -= sizeof(inode);
 	}
 	feed->passed.failed = false; /* there may be memory again */
-	if (!buf_reserve(&feed->passed, sizeof(inode)))
-		return error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path);
-	buf_add(&feed->passed, &inode, sizeof(inode));
+	if (buf_reserve(&feed->passed, sizeof(inode)))
+		buf_add(&feed->passed, &inode, sizeof(inode));
 	feed->passed_time = ended->st_mtim;
-	return 0;
+}
+
+void tail_pass(struct feed *feed)
+{
+	struct feed_file *file, *next;
+
+	for (file = TAILQ_FIRST(&feed->files); file; file = next) {
+		next = TAILQ_NEXT(file, link);
+		if (file == feed->file || file->failed || !file->place.finished || file->dirty)
+			continue;
+		pass(feed, &file->stat);
+		if (file->has_ended)
+			feed_file_free(file);
+	}
 }
 
 static bool is_compressed(const char *name)
@@ -101,6 +136,14 @@ static bool is_rotated_after(const struct search *search, const char *name, cons
 	       !is_before(&found->st_mtim, &search->before->st_mtim);
 }
 
+/* Of files of one time, that of the path is the last one. */
+static bool is_after(const struct search *search, const struct stat *found)
+{
+	if (is_before(&search->time, &found->st_mtim))
+		return true;
+	return !is_before(&found->st_mtim, &search->time) && strcmp(search->name, base_of(search->feed)) != 0;
+}
+
 static int look_at(struct search *search, int directory, const char *name, struct error *err)
 {
 	const char *base = base_of(search->feed);
@@ -113,7 +156,7 @@ static int look_at(struct search *search, int directory, const char *name, struc
 	if (!S_ISREG(found.st_mode) ||
 	    (search->inode ? (uint64_t)found.st_ino != search->inode : is_passed(search->feed, &found)) ||
 	    (search->before && !is_rotated_after(search, name, &found)) ||
-	    (search->name[0] && !is_before(&found.st_mtim, &search->time)))
+	    (search->name[0] && is_after(search, &found)))
 		return 0;
 	snprintf(search->name, sizeof(search->name), "%s", name);
 	search->time = found.st_mtim;
@@ -251,22 +294,24 @@ static int begin_new(struct feed *feed, int fd, struct error *err)
 {
 	struct feed_file *file = feed_file_new(feed, err);
 
-	if (file)
-		return feed_file_begin(file, fd, err);
-	close(fd);
-	return -1;
+	if (!file) {
+		close(fd);
+		return -1;
+	}
+	if (feed_file_begin(file, fd, err) != 0) {
+		feed_file_free(file);
+		return -1;
+	}
+	feed->is_between = false;
+	return 0;
 }
 
-/* The file that comes after the one that has ended. */
+/* The file that comes after the last one. */
 static int begin_next(struct feed *feed, struct error *err)
 {
 	struct search search = { .feed = feed };
-	struct stat ended;
-
-	if (pass(feed, fstat(feed->file->fd, &ended) == 0 ? &ended : &feed->file->stat, err) != 0)
-		return -1;
-	feed_stop(feed);
 	int fd = open_found(&search, err);
+
 	if (fd < 0 && err->code == ERROR_NOT_FOUND)
 		fd = open_path(feed, err);
 	return fd < 0 ? -1 : begin_new(feed, fd, err);
@@ -289,10 +334,18 @@ static bool is_still(const struct feed *feed)
 	return is_followed(feed);
 }
 
+/* The next one is read while it waits for its commit. */
 static void finish(struct feed *feed)
 {
-	feed_file_finish(feed->file);
-	feed_commit(feed, true);
+	struct feed_file *file = feed->file;
+	struct stat ended;
+
+	if (fstat(file->fd, &ended) == 0)
+		file->stat = ended;
+	feed->still_since_us = 0;
+	feed->is_between = true;
+	feed_file_finish(file);
+	feed_commit(feed, false);
 }
 
 static void at_end(struct feed *feed)
@@ -300,12 +353,15 @@ static void at_end(struct feed *feed)
 	enum rotation rotation = find_rotation(feed);
 	struct error err;
 
+	if (rotation == ROTATION_MOVED && is_still(feed)) {
+		finish(feed);
+		return;
+	}
+	feed_commit(feed, true);
 	if (rotation == ROTATION_CUT && !feed_is_on_disk(feed))
 		return;
 	if (rotation == ROTATION_CUT && begin_again(feed, &err) != 0) {
 		feed_retry(feed, &err);
-	} else if (rotation == ROTATION_MOVED && is_still(feed)) {
-		finish(feed);
 	} else if (rotation == ROTATION_MOVED && feed->still_since_us == 0) {
 		feed->still_since_us = clock_monotonic_us();
 		feed_wake(feed, STILL_US);
@@ -316,24 +372,33 @@ static void at_end(struct feed *feed)
 
 /* --- steps --- */
 
-static int take_end(struct feed *feed, struct error *err)
+/* Will one that was read not be stored, as its end will say? Then no other one is begun. */
+static bool waits_for_end(const struct feed *feed)
 {
-	const struct feed_file *file = feed->file;
-	bool of_file = file->failure.code == ERROR_INVALID;
+	const struct feed_file *file;
 
-	if (!file->failed)
-		return begin_next(feed, err);
-	*err = file->failure;
-	if (of_file && !feed->told)
-		log_error("feed", "%s: cannot be read: %s", feed->path, err->message);
-	return -1;
+	TAILQ_FOREACH(file, &feed->files, link)
+		if (file->batch && file->is_ending && ingest_batch_is_over(file->batch))
+			return true;
+	return false;
+}
+
+static bool waits_for_commit(const struct feed *feed)
+{
+	const struct feed_file *file;
+
+	TAILQ_FOREACH(file, &feed->files, link)
+		if (file->batch && file->is_ending)
+			return true;
+	return false;
 }
 
 static void take_result(struct feed *feed, enum feed_result result)
 {
-	if (ingest_batch_is_over(feed->file->batch))
+	if (ingest_batch_is_over(feed->file->batch)) {
 		finish(feed); /* its end says why */
-	else if (result == FEED_END)
+		feed_commit(feed, true);
+	} else if (result == FEED_END)
 		at_end(feed);
 	else if (result == FEED_FULL)
 		feed_wake(feed, FEED_FULL_US);
@@ -356,23 +421,79 @@ static int read_on(struct feed *feed, int64_t deadline_us, struct error *err)
 	return 0;
 }
 
+static bool has_room(const struct feed *feed)
+{
+	return feed->file || feed->files_count < FEED_FILES_MAX;
+}
+
+static int begin_any(struct feed *feed, struct error *err)
+{
+	return feed->is_between ? begin_next(feed, err) : begin(feed, err);
+}
+
+static int read_files(struct feed *feed, int64_t deadline_us, struct error *err)
+{
+	while (has_room(feed)) {
+		if ((!feed->file && begin_any(feed, err) != 0) || read_on(feed, deadline_us, err) != 0)
+			return -1;
+		if (!feed->is_between || waits_for_end(feed))
+			return 0;
+		if (clock_monotonic_us() >= deadline_us) {
+			feed_wake(feed, 0);
+			return 0;
+		}
+	}
+	feed_commit(feed, true); /* whose end wakes the task */
+	return 0;
+}
+
+/* Why a file that was read is not stored, or NULL. */
+static const struct error *failure_of(const struct feed_file *file)
+{
+	if (file->batch)
+		return file->is_ending ? ingest_batch_failure(file->batch) : NULL;
+	return file->has_ended && file->failed ? &file->failure : NULL;
+}
+
+/* Of the first one of those. */
+static int check_ends(const struct feed *feed, struct error *err)
+{
+	const struct feed_file *file = TAILQ_FIRST(&feed->files);
+
+	while (file && !failure_of(file))
+		file = TAILQ_NEXT(file, link);
+	if (!file)
+		return 0;
+	*err = *failure_of(file);
+	if (err->code == ERROR_INVALID && !feed->told)
+		log_error("feed", "%s: cannot be read: %s", feed->path, err->message);
+	return -1;
+}
+
+/* Stops all, to begin again at the place that is stored; but not before what was read to its end is. */
+static void take_failure(struct feed *feed, const struct error *err)
+{
+	bool is_missing = err->code == ERROR_NOT_FOUND; /* it will be made */
+
+	if (waits_for_commit(feed)) {
+		if (!is_missing)
+			feed_tell(feed, err);
+		feed_commit(feed, true);
+		feed_wake(feed, LOOK_EVERY_US);
+	} else if (is_missing) {
+		feed_stop(feed);
+		feed_wake(feed, LOOK_EVERY_US);
+	} else {
+		feed_retry(feed, err);
+	}
+}
+
 void tail_step(struct feed *feed, int64_t deadline_us)
 {
 	struct error err;
-	int result = 0;
 
-	if (feed->file && feed->file->is_ending)
-		return;
-	if (feed->file && feed->file->has_ended)
-		result = take_end(feed, &err);
-	else if (!feed->file)
-		result = begin(feed, &err);
-	if (result == 0 && feed->file)
-		result = read_on(feed, deadline_us, &err);
-	if (result < 0 && err.code == ERROR_NOT_FOUND) {
-		feed_stop(feed);
-		feed_wake(feed, LOOK_EVERY_US); /* it will be made */
-	} else if (result < 0) {
+	if (check_ends(feed, &err) != 0)
 		feed_retry(feed, &err);
-	}
+	else if (!waits_for_end(feed) && read_files(feed, deadline_us, &err) != 0)
+		take_failure(feed, &err);
 }

@@ -440,6 +440,18 @@ def test_a_tail_reads_rotated_files_of_the_same_time_once_each_and_goes_on(feed)
     assert len(feed.rejected()) == 69
 
 
+def test_a_tail_reads_rotated_files_before_the_current_one_of_the_same_time(feed):
+    count = 20
+    feed.grow(rows(0, 1))
+    harness.wait_for(lambda: feed.ids() == numbers(0, 1), PATIENCE)
+    feed.daemon.stop()
+    rotate_many(feed, 1, count, 1)
+    for name in [feed.log, *(f"{feed.log}.{number}" for number in range(2, count + 1))]:
+        os.utime(name, (2000000000, 2000000000))
+    feed.daemon.start()
+    harness.wait_for(lambda: feed.ids() == numbers(0, count + 1), 60)
+
+
 def test_a_tail_does_not_wait_at_files_that_were_rotated_long_ago(feed):
     feed.grow(rows(0, 1))
     harness.wait_for(lambda: feed.ids() == numbers(0, 1), PATIENCE)
@@ -450,6 +462,60 @@ def test_a_tail_does_not_wait_at_files_that_were_rotated_long_ago(feed):
         os.utime(f"{feed.log}.{number}", (1000 + number, 1000 + number))
     feed.daemon.start()
     harness.wait_for(lambda: feed.ids() == numbers(0, count), PATIENCE)
+
+
+def rotate_many(feed, first, count, size, every=0):
+    """The file is rotated so many times, into files of so many rows each."""
+    for number in range(first, first + count):
+        feed.rotate(number, rows(number * size, size, every))
+
+
+def test_rotated_files_of_a_tail_are_committed_together(feed):
+    count, size, every = 200, 5, 4
+    feed.grow(rows(0, size, every))
+    harness.wait_for(lambda: feed.ids() == numbers(0, size, every), PATIENCE)
+    feed.daemon.stop()
+    rotate_many(feed, 1, count, size, every)
+    feed.daemon.start()
+    harness.wait_for(lambda: len(feed.ids()) == len(numbers(0, (count + 1) * size, every)), PATIENCE)
+    assert feed.daemon.ctl("status")["ingest"]["commits"] < count / 4
+    assert feed.ids() == numbers(0, (count + 1) * size, every)
+    assert feed.rejected() == broken(0, (count + 1) * size, every)
+
+
+def test_a_tail_of_many_rotated_files_stores_each_row_once_over_crashes(feed):
+    count, size, every = 80, 5, 4
+    feed.grow(rows(0, size, every))
+    harness.wait_for(lambda: feed.ids() == numbers(0, size, every), PATIENCE)
+    for turn in range(6):
+        feed.daemon.kill9()
+        rotate_many(feed, 1 + turn * count, count, size, every)
+        feed.daemon.start()
+        time.sleep(0.1 * (turn % 3))
+    feed.crash()
+    total = (6 * count + 1) * size
+    harness.wait_for(lambda: len(feed.ids()) >= len(numbers(0, total, every)), PATIENCE)
+    assert feed.ids() == numbers(0, total, every)
+    assert feed.rejected() == broken(0, total, every)
+
+
+def test_a_tail_goes_no_further_than_a_rotated_file_whose_header_line_does_not_fit(feed):
+    header = "id,from,to,start,seconds\n"
+    (feed.mappings / "calls.conf").write_text(CALLS_MAPPING.replace("names = id from to start seconds", "header = yes"))
+    feed.daemon.reload()
+    feed.grow(header + rows(0, 2))
+    harness.wait_for(lambda: feed.ids() == numbers(0, 2), PATIENCE)
+    feed.daemon.stop()
+    for number in range(1, 10):
+        feed.rotate(number, "number,what\n7,8\n" if number == 5 else header + rows(2 * number, 2))
+    feed.daemon.start()
+    harness.wait_for(lambda: "cannot be read" in feed.daemon.log(), PATIENCE)
+    assert feed.ids() == numbers(0, 10)
+    before = os.stat(f"{feed.log}.6")
+    with open(f"{feed.log}.6", "w", encoding="utf-8") as file:
+        file.write(header + rows(10, 2))
+    os.utime(f"{feed.log}.6", ns=(before.st_atime_ns, before.st_mtime_ns))
+    harness.wait_for(lambda: feed.ids() == numbers(0, 20), PATIENCE)
 
 
 def test_a_tail_stores_each_row_once_over_crashes_and_rotations(feed):

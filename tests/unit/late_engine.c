@@ -72,6 +72,14 @@ static void commit(struct store *store, store_commit_fn done, void *arg)
 	add(store, arg)->commit_done = done;
 }
 
+/* There is none of the daemon's own. */
+static int commit_own(struct store *store, struct error *err)
+{
+	(void)store;
+	(void)err;
+	return 0;
+}
+
 static void end_commit(const struct ending *ending)
 {
 	struct error err;
@@ -111,6 +119,7 @@ const struct store_ops *late_engine_begin(struct event_base *base)
 	engine.name = "late";
 	engine.put = put;
 	engine.commit = commit;
+	engine.commit_own = commit_own;
 	engine.ends_later = true;
 	timer = evtimer_new(base, on_timer, NULL);
 	return &engine;

@@ -298,6 +298,104 @@ START_TEST(files_that_were_not_moved_before_a_stop_are_moved_and_not_read_again)
 }
 END_TEST
 
+static bool first_is_stored(void)
+{
+	return ingest->stats.total.accepted == 1 && !late_engine_commits();
+}
+
+static bool tail_is_at_end(void)
+{
+	return ingest->stats.total.accepted + ingest->stats.total.duplicates == FILES;
+}
+
+static bool all_are_in_quarantine(void)
+{
+	return fixture_count_quarantine(f.meta) >= 2 * (FILES + 1);
+}
+
+/* log.001 is the oldest one, log the one that grows. */
+static void put_rotated_files(void)
+{
+	char id[16], name[32], path[192];
+
+	for (int i = 1; i <= FILES; i++) {
+		struct timespec times[2] = { { .tv_sec = 1000 + i }, { .tv_sec = 1000 + i } };
+
+		(void)snprintf(id, sizeof(id), "%d", i);
+		(void)snprintf(name, sizeof(name), i == FILES ? "log" : "log.%03d", i);
+		put_file_of(id, name);
+		(void)snprintf(path, sizeof(path), "%s/%s", f.dir, name);
+		ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+	}
+}
+
+/* A daemon before this one has found the oldest file as the current one. */
+static void begin_tail(void)
+{
+	char before[192], after[192];
+	char setting[256];
+
+	(void)snprintf(before, sizeof(before), "%s/log", f.dir);
+	(void)snprintf(setting, sizeof(setting), "%s mapping=rows account_id=" ACCOUNT, before);
+	free(config.tail);
+	config.tail = strdup(setting);
+	put_file_of("0", "log");
+	feeds = feeds_new(tasks, &config, f.meta, ingest, &err);
+	ck_assert_msg(feeds != NULL, "%s", err.message);
+	run_until(first_is_stored);
+	feeds_free(feeds);
+	(void)snprintf(after, sizeof(after), "%s/log.000", f.dir);
+	ck_assert_int_eq(rename(before, after), 0);
+	ck_assert_int_eq(utimensat(AT_FDCWD, after, (struct timespec[2]){ { .tv_sec = 1000 }, { .tv_sec = 1000 } }, 0),
+	                 0);
+	put_rotated_files();
+	ingest->stats.total = (struct ingest_summary){ 0 };
+	ingest->stats.commits = 0;
+	feeds = feeds_new(tasks, &config, f.meta, ingest, &err);
+	ck_assert_msg(feeds != NULL, "%s", err.message);
+}
+
+START_TEST(rotated_files_share_commits)
+{
+	begin_tail();
+	run_until(tail_is_at_end);
+	ck_assert_uint_le(ingest->stats.commits, FILES / 4);
+	ck_assert_uint_eq(ingest->stats.total.duplicates, 0);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2 * (FILES + 1));
+}
+END_TEST
+
+/* None of them is passed, and all are read again. */
+START_TEST(rotated_files_of_a_commit_that_fails_are_in_quarantine_once)
+{
+	begin_tail();
+	late_engine_fail_commit();
+	run_until(late_engine_commits);
+	run_until(commit_has_ended);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2);
+	run_until(tail_is_at_end);
+	run_until(commit_has_ended);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2 * (FILES + 1));
+}
+END_TEST
+
+/* The commit that decides about all of them succeeds, but the first one is not stored as a whole. */
+START_TEST(place_stays_in_a_rotated_file_before_a_row_that_could_not_be_held)
+{
+	size_t too_much = (size_t)64 << 20;
+
+	begin_tail();
+	run_until(late_engine_commits);
+	ingest->held_bytes += too_much;
+	run_until(commit_has_ended);
+	ingest->held_bytes -= too_much;
+	ck_assert_int_lt(fixture_count_quarantine(f.meta), 2 * (FILES + 1));
+	run_until(all_are_in_quarantine);
+	run_until(commit_has_ended);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2 * (FILES + 1));
+}
+END_TEST
+
 Suite *suite_feed(void)
 {
 	Suite *suite = suite_create("feed");
@@ -309,6 +407,9 @@ Suite *suite_feed(void)
 	tcase_add_test(tcase, small_files_share_commits);
 	tcase_add_test(tcase, files_of_a_commit_that_fails_are_in_quarantine_once);
 	tcase_add_test(tcase, files_that_were_not_moved_before_a_stop_are_moved_and_not_read_again);
+	tcase_add_test(tcase, rotated_files_share_commits);
+	tcase_add_test(tcase, rotated_files_of_a_commit_that_fails_are_in_quarantine_once);
+	tcase_add_test(tcase, place_stays_in_a_rotated_file_before_a_row_that_could_not_be_held);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
