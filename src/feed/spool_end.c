@@ -180,6 +180,9 @@ static int is_still_there(const struct move *move, const struct feed_file *file,
 		return 0;
 	if (file->answer.len > 0)
 		return 1;
+	/* After a stop, it may be another one, or have rows that were not read. */
+	if ((uint64_t)found.st_size != file->place.offset)
+		return 0;
 	int fd = openat(move->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);

@@ -355,6 +355,18 @@ def test_a_file_that_has_the_name_and_the_inode_of_one_before_is_read(feed):
     harness.wait_for(lambda: feed.ids() == numbers(0, 101), PATIENCE)
 
 
+def test_a_file_that_has_the_name_and_the_inode_of_one_before_a_stop_is_read(feed):
+    done = feed.spool / "done" / "a.csv"
+    feed.put("a.csv", rows(0, 100))
+    harness.wait_for(done.exists, PATIENCE)
+    feed.daemon.stop()
+    with open(done, "a", encoding="utf-8") as file:
+        file.write(rows(100, 1))
+    os.rename(done, feed.spool / "a.csv")
+    feed.daemon.start()
+    harness.wait_for(lambda: feed.ids() == numbers(0, 101), PATIENCE)
+
+
 # --- tails ---
 
 
