@@ -115,7 +115,7 @@ static void count_account(struct ingest *ingest, struct str account, enum store_
 static void fail(struct ingest_batch *batch, uint64_t aborts, const struct error *err)
 {
 	/* Only this batch needs the data that could not be read, if what others have put is intact. */
-	if (ingest_count_aborts(batch->ingest) != aborts) {
+	if (ingest_losses(batch->ingest) != aborts) {
 		ingest_fail_round(batch->ingest, err);
 		return;
 	}
@@ -148,7 +148,7 @@ void ingest_puts_free(struct ingest *ingest)
 static void end_late(struct ingest_put *put, const struct error *failure)
 {
 	struct ingest_batch *batch = put->batch;
-	uint64_t aborts = ingest_count_aborts(put->ingest);
+	uint64_t aborts = ingest_losses(put->ingest);
 	struct error err;
 
 	LIST_REMOVE(put, link);
@@ -225,7 +225,7 @@ static int put(struct ingest_batch *batch, const struct parse_item *item, const 
 	put->ingest = ingest;
 	put->batch = batch;
 	put->product = record->product;
-	put->aborts = ingest_count_aborts(ingest);
+	put->aborts = ingest_losses(ingest);
 	put->round = ingest->round;
 	put->ended = false;
 	put->err = err;
@@ -272,7 +272,7 @@ static void take_item(void *arg, const struct parse_item *item)
 	if (batch->failure.code != ERROR_NONE)
 		return;
 	batch->round = batch->ingest->round;
-	uint64_t aborts = ingest_count_aborts(batch->ingest);
+	uint64_t aborts = ingest_losses(batch->ingest);
 	if (check_and_put(batch, item, &err) != 0)
 		fail(batch, aborts, &err);
 	else if (!batch->holds)
@@ -325,9 +325,7 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
 		disk_fail_low(ingest->disk, err);
 		return NULL;
 	}
-	/* Before anything is rejected: what is rejected of a source is committed together with its place. */
-	if (takeover_check_hold(ingest->store, err) != 0 ||
-	    (ingest->round_records == 0 && store_reserve(ingest->store, err) != 0))
+	if (takeover_check_hold(ingest->store, err) != 0)
 		return NULL;
 	struct ingest_batch *batch = calloc(1, sizeof(*batch));
 	if (!batch)
@@ -452,7 +450,7 @@ static bool begin_run(struct ingest_batch *batch)
 	struct error err;
 
 	if (!ingest_batch_is_over(batch) && takeover_check_hold(ingest->store, &err) != 0)
-		fail(batch, ingest_count_aborts(ingest), &err);
+		fail(batch, ingest_losses(ingest), &err);
 	if (ingest_batch_is_over(batch))
 		return false;
 	heavy_hitters_begin_day(&ingest->accounts, now_us);
@@ -503,7 +501,7 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 
 	if (!ingest_batch_is_over(batch) && disk_is_low(ingest->disk)) {
 		disk_fail_low(ingest->disk, &err);
-		fail(batch, ingest_count_aborts(ingest), &err);
+		fail(batch, ingest_losses(ingest), &err);
 	}
 	if (!begin_run(batch))
 		return;
@@ -550,7 +548,7 @@ int ingest_batch_keep_unreadable(struct ingest_batch *batch, struct str body, bo
 	const struct parse_item item = {
 		.line = batch->stopped.line, .raw = body, .size = body.len, .raw_cut = cut, .format = batch->format
 	};
-	uint64_t aborts = ingest_count_aborts(batch->ingest);
+	uint64_t aborts = ingest_losses(batch->ingest);
 
 	if (batch->stop.code != ERROR_INVALID || batch->failure.code != ERROR_NONE)
 		return 0;

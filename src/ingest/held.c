@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * held.c: rejected records that wait in memory for the commit that decides about them: where that ends later, and those of
- * a source whose place is committed with them.
+ * held.c: rejected records wait in memory for the commit that decides about them.
  *
  * In the catalog's transaction any change of the catalog would commit them before the records around them, and before the
- * place that a source is read from; after a crash they would be in quarantine twice.
+ * place that a source is read from, and after a crash they would be in quarantine twice; and if another's change failed, they
+ * would be lost.
  */
 #include <stddef.h>
 #include <stdlib.h>

@@ -32,8 +32,6 @@ void ingest_batch_move(struct ingest_batch *batch, struct ingest_queue *to)
 static void round_begin(struct ingest *ingest)
 {
 	ingest->round++;
-	ingest->round_rejects = false;
-	ingest->meta_aborts = meta_aborts(ingest->meta);
 	ingest->round_records = 0;
 	ingest->round_bytes = 0;
 	ingest->pending = (struct ingest_summary){ 0 };
@@ -135,10 +133,6 @@ static void settle(struct ingest *ingest)
 /* After the records: what an answer calls rejected is in quarantine. */
 static int commit_meta(struct ingest *ingest, struct error *err)
 {
-	const struct ingest_commit *commit = &ingest->commit;
-
-	if (commit->rejects && commit->meta_aborts != meta_aborts(ingest->meta))
-		return error_set(err, ERROR_IO, "quarantine: what was put into it is lost, as another change failed");
 	if (ingest_put_held(ingest, err) != 0)
 		return -1;
 	for (struct ingest_watch *watch = ingest->watches; watch; watch = watch->next)
@@ -178,7 +172,6 @@ static void on_committed(void *arg, const struct error *err)
 		ingest_maintenance_rest(ingest);
 	} else {
 		round_committed(ingest);
-		MAY_FAIL(store_reserve(ingest->store, &meta_err)); /* the next batch says so */
 	}
 	settle(ingest);
 	if (commit->is_late && !TAILQ_EMPTY(&ingest->settled))
@@ -201,8 +194,6 @@ static void commit(struct ingest *ingest, struct error *err)
 		                                 .err = err,
 		                                 .records = ingest->round_records,
 		                                 .pending = ingest->pending,
-		                                 .rejects = ingest->round_rejects,
-		                                 .meta_aborts = ingest->meta_aborts,
 		                                 .begin_us = clock_monotonic_us() };
 	STAILQ_INIT(&ingest->commit.held);
 	STAILQ_CONCAT(&ingest->commit.held, &ingest->held);
@@ -288,7 +279,7 @@ int ingest_commit_own(struct ingest *ingest, struct error *err)
 
 uint64_t ingest_losses(const struct ingest *ingest)
 {
-	return ingest_count_aborts(ingest);
+	return store_aborts(ingest->store);
 }
 
 bool ingest_ends_later(const struct ingest *ingest)
@@ -327,7 +318,6 @@ struct ingest *ingest_new(struct tasks *tasks, const struct config *config, stru
 	ingest->meta = meta;
 	ingest->store = store;
 	ingest->round = 1; /* batches begin at 0: in no round */
-	ingest->meta_aborts = meta_aborts(meta);
 	STAILQ_INIT(&ingest->held);
 	STAILQ_INIT(&ingest->commit.held);
 	TAILQ_INIT(&ingest->feeding);

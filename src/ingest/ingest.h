@@ -5,7 +5,7 @@
  * A batch is one request's (or one import's) records. Pieces of its body are parsed as they arrive, checked, and put
  * into the store's open transactions; when the body has ended, the batch waits for the commit that all batches of the
  * same turn of the loop (or commit_delay) share. Large bodies are also committed every commit_records_max records.
- * Rejected records go to quarantine in the same commit.
+ * Rejected records wait in memory, and go to quarantine in the same commit.
  */
 #ifndef CDRD_INGEST_INGEST_H
 #define CDRD_INGEST_INGEST_H
@@ -93,8 +93,7 @@ void ingest_commit_held(struct ingest *ingest, bool soon);
 /* How often what was not committed was lost: if two counts are equal, what was put before the first is still there. */
 uint64_t ingest_losses(const struct ingest *ingest);
 
-/* Do commits end after their call (store_ends_later)? Then nobody can wait for one; but what is rejected of a batch is put
- * into quarantine with the commit that decides about it, never before, and not at all if the batch ends before that. */
+/* Do commits end after their call (store_ends_later)? Then nobody can wait for one. */
 bool ingest_ends_later(const struct ingest *ingest);
 
 /* Whoever can should read no more until the next commit has ended: as much waits as one takes. */

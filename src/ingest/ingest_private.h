@@ -8,8 +8,8 @@
  * stack.
  *
  * Puts and commits end by a callback. The engine of days calls it within the call, and nothing is deciding between
- * turns; one that commits over a socket calls it later, and records are put meanwhile. What is rejected is then *held*
- * until its commit has stored the records, as any other change of the catalog would commit it before.
+ * turns; one that commits over a socket calls it later, and records are put meanwhile. What is rejected is *held* until
+ * its commit has stored the records, as any other change of the catalog would commit it before.
  *
  * A *round* is what one commit decides about. Every record sets its batch's round, even a duplicate, whose original may
  * be in the same round: when the commit fails, all batches of the round fail.
@@ -63,8 +63,6 @@ struct ingest_commit {
 	bool is_late; /* its call has returned */
 	bool again;   /* another one was requested meanwhile */
 	uint64_t round;
-	bool rejects; /* as of struct ingest */
-	uint64_t meta_aborts;
 	size_t records;
 	struct ingest_summary pending;
 	struct ingest_helds held;
@@ -87,13 +85,11 @@ struct ingest {
 	struct ingest_queue feeding, waiting, deciding, settled;
 	struct check check;
 	uint64_t round;
-	bool round_rejects;            /* some records of the round are in quarantine */
-	uint64_t meta_aborts;          /* at its start: if it has changed, what was put in quarantine is lost */
-	size_t round_records;          /* put since the last commit, into days or quarantine */
-	size_t round_bytes;            /* of bodies fed since, and of what is held of them */
-	struct ingest_summary pending; /* of this round; added to stats once on disk */
-	struct ingest_helds held;      /* of this round */
-	size_t held_bytes;             /* of these and of the commit's, */
+	size_t round_records;                                  /* put since the last commit, into days or quarantine */
+	size_t round_bytes;                                    /* of bodies fed since, and of what is held of them */
+	struct ingest_summary pending;                         /* of this round; added to stats once on disk */
+	struct ingest_helds held;                              /* of this round */
+	size_t held_bytes;                                     /* of these and of the commit's, */
 	struct ingest_held_slot held_slots[INGEST_HELD_SLOTS]; /* by the low bits of their prints */
 	struct ingest_commit commit;
 	struct ingest_put *put;       /* the current one; NULL: to be made */
@@ -128,7 +124,7 @@ struct ingest_batch {
 	void *arg;
 	uint64_t round;          /* of its newest record */
 	size_t held_count;       /* of its rejected records, those that are held */
-	bool holds;              /* its records begin no commit */
+	bool holds;              /* its records begin no commit, and it comes again if it is given up */
 	bool may_repeat;         /* what is rejected of it may be in quarantine already, */
 	struct repeats *repeats; /* as far as these tell; NULL: not loaded */
 	struct ingest_summary summary;
@@ -142,12 +138,6 @@ struct ingest_batch {
 };
 
 /* --- ingest.c --- */
-
-/* How often uncommitted changes were lost: a caller compares two counts to see whether what was put is still there. */
-static inline uint64_t ingest_count_aborts(const struct ingest *ingest)
-{
-	return store_aborts(ingest->store) + meta_aborts(ingest->meta);
-}
 
 void ingest_batch_move(struct ingest_batch *batch, struct ingest_queue *to);
 

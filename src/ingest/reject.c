@@ -193,10 +193,7 @@ int ingest_quarantine(struct ingest_batch *batch, uint64_t round, const struct p
 	if (known != 0)
 		return known < 0 ? -1 : 0;
 	ingest->round_records++;
-	if (ingest_ends_later(ingest) || batch->holds)
-		return meta_check_reached(ingest->meta, err) == 0 ? ingest_hold(batch, round, &entry, err) : -1;
-	ingest->round_rejects = true;
-	return quarantine_put(ingest->meta, &entry, err);
+	return meta_check_reached(ingest->meta, err) == 0 ? ingest_hold(batch, round, &entry, err) : -1;
 }
 
 void ingest_expiry_begin(struct ingest *ingest)

@@ -85,8 +85,11 @@ static int begin(struct erasure *erasure, const struct erasure_request *request,
 	entry.until_us = request->lasting ? ERASED_LASTS : entry.erased_us;
 	erasure->counts.accounts = scope.accounts_count;
 	erasure->erase = erase_new(store, &scope, err);
-	/* First, so that records that arrive meanwhile are stored without it. */
-	return erasure->erase ? erased_add(store, accounts, count, scope.number, &entry, err) : -1;
+	/* First, so that records that arrive meanwhile are stored without it; and what is rejected that arrived before is in
+	 * quarantine then. A cluster's commit of such ones fails. */
+	if (!erasure->erase || erased_add(store, accounts, count, scope.number, &entry, err) != 0)
+		return -1;
+	return ingest_ends_later(erasure->context.ingest) ? 0 : ingest_commit(erasure->context.ingest, err);
 }
 
 struct erasure *erasure_new(const struct erasure_context *context, const struct erasure_request *request,

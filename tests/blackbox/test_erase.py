@@ -15,6 +15,7 @@ import zstandard
 
 import harness
 import reporting
+import scraping
 from harness import wait_for
 from samples import DAY, HOUR, NOON, SECOND, YESTERDAY, many_sms, sms, whole_day
 
@@ -464,6 +465,25 @@ def test_records_that_arrive_meanwhile_are_not_lost(quiet):
     assert [r["to"] for r in found].count("erased") == 300
     assert files_with(quiet, PERSON, MESSAGE) == set()
     assert quiet.ctl("verify")["sound"]
+
+
+def test_what_is_rejected_of_a_body_under_way_goes(daemons):
+    daemon = scraping.start(daemons, usage_records="no")
+    account = daemon.new_account()
+    body = harness.encode([of_person(account, smell="nice")], "ndjson")
+    erased = []
+
+    def pieces():
+        yield body
+        wait_for(lambda: f"\ncdrd_ingest_bytes_total {len(body)}\n" in scraping.get(daemon).body.decode())
+        erased.append(erase(daemon, account))
+        yield b"\n"
+
+    response = daemon.request("POST", "/v1/cdrs", pieces(), {"Content-Type": "application/x-ndjson"}, harness.PRODUCER)
+    assert response.json()["rejected"] == 1
+    assert [report["quarantine_dropped"] for report in erased] == [1]
+    assert daemon.ctl("quarantine", "list") == []
+    assert files_with(daemon, PERSON, MESSAGE) == set()
 
 
 def test_after_a_crash_it_can_be_finished(quiet):
