@@ -496,18 +496,14 @@ int env_sync(struct env *env, struct error *err)
 	return rc ? env_fail(env, rc, "sync", err) : 0;
 }
 
-void env_abort_empty(struct env *env)
-{
-	if (env->write)
-		mdb_txn_abort(env->write);
-	env->write = NULL;
-	env->cursor = NULL;
-}
-
 void env_abort(struct env *env)
 {
-	env->dropped += env->write != NULL;
-	env_abort_empty(env);
+	if (env->write) {
+		mdb_txn_abort(env->write);
+		env->dropped++;
+	}
+	env->write = NULL;
+	env->cursor = NULL;
 }
 
 MDB_txn *env_read(struct env *env, struct error *err)

@@ -97,10 +97,6 @@ MUST_CHECK int env_put(struct env *env, size_t db, struct str key, struct str va
 MUST_CHECK int env_commit(struct env *env, struct error *err);
 void env_abort(struct env *env);
 
-/* The same for one without puts, or whose puts were in a child that has ended: nothing that others wait for is lost, so it does
- * not count as dropped. */
-void env_abort_empty(struct env *env);
-
 /* For a copy that counts only when all of it is there: from now on a commit has its pages written without waiting for
  * them, and lasts with the next env_sync, which waits for what is left. */
 void env_sync_later(struct env *env);

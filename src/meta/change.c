@@ -12,7 +12,7 @@ static void drop(struct change *change)
 {
 	meta_drop(change->meta, change->is_local);
 	if (change->is_alone)
-		env_abort_empty(meta_env(change->meta));
+		env_abort(meta_env(change->meta));
 }
 
 static int begin(struct change *change, struct error *err)

@@ -26,7 +26,7 @@
  *
  * Rows are read by rows.h and changed by change.h, durably at once. What may wait for others, so that many share an
  * fsync, is put with meta_put (or quarantine_put) and lasts when meta_commit has returned 0. Committing records does
- * not commit it.
+ * not commit it, unless a day is new and has to be listed.
  */
 #ifndef CDRD_META_META_H
 #define CDRD_META_META_H

@@ -43,7 +43,6 @@
 
 /* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
 #define SEQ_RESERVE (UINT64_C(1) << 24)
-#define SEQ_OF_COMMIT (SEQ_RESERVE / 2) /* far more than a commit has */
 
 static int path_join(struct buf *out, const char *dir, const char *name, struct error *err)
 {
@@ -104,28 +103,17 @@ static int load_seq(struct store *store, struct error *err)
 	return 0;
 }
 
-static int reserve_seqs(struct store *store, uint64_t count, struct error *err)
+int store_take_seqs(struct store *store, uint64_t count, uint64_t *first, struct error *err)
 {
 	uint64_t left = store->reserved_seq - store->last_seq;
 
-	if (left >= count)
-		return 0;
-	uint64_t reserved = store->reserved_seq + (count - left + SEQ_RESERVE - 1) / SEQ_RESERVE * SEQ_RESERVE;
-	if (meta_set_number(store->meta, "seq_reserved", reserved, err) != 0)
-		return -1;
-	store->reserved_seq = reserved;
-	return 0;
-}
+	if (left < count) {
+		uint64_t reserved = store->reserved_seq + (count - left + SEQ_RESERVE - 1) / SEQ_RESERVE * SEQ_RESERVE;
 
-static int days_reserve(struct store *store, struct error *err)
-{
-	return reserve_seqs(store, SEQ_OF_COMMIT, err);
-}
-
-int store_take_seqs(struct store *store, uint64_t count, uint64_t *first, struct error *err)
-{
-	if (reserve_seqs(store, count, err) != 0)
-		return -1;
+		if (meta_set_number(store->meta, "seq_reserved", reserved, err) != 0)
+			return -1;
+		store->reserved_seq = reserved;
+	}
 	INVARIANT(store->reserved_seq - store->last_seq >= count);
 	*first = store->last_seq + 1;
 	store->last_seq += count;
@@ -190,7 +178,7 @@ static int days_open(struct store **out, const struct store_options *options, st
 	    upgrade_load(store, err) != 0 || day_list_load(store, err) != 0 || moves_open(store, err) != 0 ||
 	    store_clock_load(store, err) != 0 || erased_load(store, err) != 0)
 		goto fail;
-	moves_finish_alone(store);
+	moves_finish(store);
 	buf_free(&path);
 	*out = store;
 	return 0;
@@ -347,6 +335,7 @@ static int commit_day(struct store *store, struct day *day, struct error *err)
 		return -1;
 	}
 	store->lists_days |= !day->is_listed;
+	day->is_listed = true;
 	day->seals += day->blocks_changed;
 	day->moves += day->has_moved;
 	day->blocks_changed = day->gains = day->has_moved = false;
@@ -392,7 +381,7 @@ int days_commit(struct store *store, struct error *err)
 
 	if (result != 0 || wrote)
 		note_commit(store, result, err);
-	if (result != 0 || day_list_put(store, err) != 0) {
+	if (result != 0 || day_list_write(store, err) != 0) {
 		store_abort(store);
 		return -1;
 	}
@@ -428,7 +417,6 @@ const struct store_ops store_days_engine = {
 	.name = "days",
 	.open = days_open,
 	.close = days_close_all,
-	.reserve = days_reserve,
 	.put = put_and_tell,
 	.expect = days_expect,
 	.commit = commit_and_tell,

@@ -58,9 +58,7 @@ struct store {
 	struct store_seal_stats sealing;
 
 	int32_t ids_as_given_before; /* in days before this one ids are looked for by more hashes: day.h */
-	bool lists_days;             /* a day was committed to that is not listed */
-	bool list_waits;             /* a day is being listed */
-	uint64_t list_dropped;       /* what the catalog had lost when it was put */
+	bool lists_days;             /* the catalog lacks one of those that are listed */
 	struct clock_watch clock;
 	uint64_t commits_failed; /* since the last that succeeded */
 	struct error failure;    /* of the last that failed */

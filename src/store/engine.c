@@ -102,11 +102,6 @@ int store_commit_own(struct store *store, struct error *err)
 	return store_ops(store)->commit_own ? store_ops(store)->commit_own(store, err) : store_commit(store, err);
 }
 
-int store_reserve(struct store *store, struct error *err)
-{
-	return store_ops(store)->reserve ? store_ops(store)->reserve(store, err) : 0;
-}
-
 size_t store_uncommitted(const struct store *store)
 {
 	return store_ops(store)->uncommitted(store);

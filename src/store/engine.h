@@ -25,9 +25,6 @@ struct store_ops {
 	int (*open)(struct store **out, const struct store_options *options, struct error *err);
 	void (*close)(struct store *store);
 
-	int (*reserve)(struct store *store,
-	               struct error *err); /* store_reserve; NULL if nothing waits in the catalog */
-
 	/* store_put_begin and store_commit_begin */
 	void (*put)(struct store *store, const struct record *record, int64_t time_us,
 	            const struct store_versions *versions, store_put_fn done, void *arg);

@@ -94,13 +94,6 @@ MUST_CHECK int store_put_version(struct store *store, const struct record *recor
                                  const struct store_versions *versions, enum store_put_result *result,
                                  struct error *err);
 
-/*
- * Makes sure that the puts until the next commit need no number that is not reserved, as reserving some commits the catalog
- * and all that waits in it. For when nothing waits there; costs nothing if there are enough. -1 with *err if it failed: the
- * next put tries again.
- */
-MUST_CHECK int store_reserve(struct store *store, struct error *err);
-
 /* Prefetches what putting the record of this account will read, as far as it can be guessed. The record need not have
  * passed any check. */
 void store_expect(const struct store *store, const struct record *record, const struct account_key *account);

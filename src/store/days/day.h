@@ -72,12 +72,11 @@ struct day {
 	int32_t number;
 	struct meta *meta; /* the store's, for messages; or NULL */
 	bool is_open;
-	bool is_listed;       /* in the catalog: day_list.h */
-	bool is_being_listed; /* put there, and not known to be committed */
-	bool is_faulty;       /* when last tried, it could not be opened */
-	bool is_new;          /* while it is closed: its environment's is_new */
-	int pins;             /* users across calls: it is not closed meanwhile */
-	uint64_t used;        /* store's clock of uses, for closing the one used longest ago */
+	bool is_listed; /* was committed to, and is in the catalog, or will be (day_list.h): its file must be there */
+	bool is_faulty; /* when last tried, it could not be opened */
+	bool is_new;    /* while it is closed: its environment's is_new */
+	int pins;       /* users across calls: it is not closed meanwhile */
+	uint64_t used;  /* store's clock of uses, for closing the one used longest ago */
 	struct env env;
 	struct bloom_filter *filter; /* stays while the environment is closed; NULL until first looked at */
 	struct day_fit fit;          /* the filter that is to replace it */
@@ -111,12 +110,6 @@ struct day {
 	struct block_index block_indexes[BLOCK_INDEX_SLOTS];
 	uint64_t block_index_uses;
 };
-
-/* Was it committed to, as far as the list tells? Its file must be there then. */
-static inline bool day_must_be_there(const struct day *day)
-{
-	return day->is_listed || day->is_being_listed;
-}
 
 #define DAY_GHOST_MAX 32
 

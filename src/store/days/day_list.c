@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "meta/change.h"
-#include "meta/meta_env.h"
 #include "meta/rows.h"
 
 #define DAY_TEXT_LEN 10
@@ -36,39 +35,19 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 	return META_GO_ON;
 }
 
-static int list_day(struct change *change, struct buf *key, struct day *day, struct error *err)
-{
-	if (day_key(key, day->number, err) != 0)
-		return -1;
-	return change_put(change, META_DB_DAYS, buf_str(key), STR_LITERAL(""), err);
-}
-
 /* What an older version has left, or a crash. */
-static int list_others(struct store *store, struct error *err)
+static int find_others(struct store *store, struct error *err)
 {
-	struct change change;
-	struct buf key = { 0 };
-	size_t listed = 0;
-	int result = change_begin_local(&change, store->meta, err);
-
-	if (result != 0)
-		return -1;
-	for (size_t i = 0; i < store->days_count && result == 0; i++) {
+	for (size_t i = 0; i < store->days_count; i++) {
 		struct day *day = store->days[i];
-
 		int has_data = day->is_listed ? 0 : days_has_data(store, day, err);
-		if (has_data == 0)
-			continue;
-		result = has_data > 0 ? list_day(&change, &key, day, err) : -1;
-		day->is_listed = true;
-		listed++;
+
+		if (has_data < 0)
+			return -1;
+		day->is_listed |= has_data > 0;
+		store->lists_days |= has_data > 0;
 	}
-	buf_free(&key);
-	if (result == 0 && listed == 0)
-		change_drop(&change);
-	else
-		result = change_end(&change, result, err);
-	return result;
+	return 0;
 }
 
 int day_list_load(struct store *store, struct error *err)
@@ -77,7 +56,7 @@ int day_list_load(struct store *store, struct error *err)
 	int result = 0;
 
 	if (meta_each(store->meta, META_DB_DAYS, STR_LITERAL(""), take_row, store, err) != 0 ||
-	    list_others(store, err) != 0)
+	    find_others(store, err) != 0 || day_list_write(store, err) != 0)
 		return -1;
 	for (size_t i = 0; i < store->days_count && result == 0; i++) {
 		struct day *day = store->days[i];
@@ -98,53 +77,26 @@ int day_list_load(struct store *store, struct error *err)
 	return result;
 }
 
-static bool is_new(const struct day *day)
+int day_list_write(struct store *store, struct error *err)
 {
-	return day->is_open && !day_must_be_there(day) && !day->env.is_new;
-}
-
-/* What was put was committed with the catalog since, still waits, or is lost: true, and it is to be put again, even of days
- * that are closed by now. */
-static bool settle(struct store *store)
-{
-	const struct env *catalog = meta_env(store->meta);
-	bool is_lost = catalog->dropped != store->list_dropped;
-
-	if (!store->list_waits || (catalog->write && !is_lost))
-		return false;
-	for (size_t i = 0; i < store->days_count && !is_lost; i++) {
-		struct day *day = store->days[i];
-
-		day->is_listed |= day->is_being_listed;
-		day->is_being_listed = false;
-	}
-	store->lists_days |= is_lost;
-	store->list_waits = false;
-	return is_lost;
-}
-
-int day_list_put(struct store *store, struct error *err)
-{
-	bool is_lost = settle(store);
 	struct buf key = { 0 };
+	struct change change;
 	int result = 0;
 
 	if (!store->lists_days)
 		return 0;
+	if (change_begin_local(&change, store->meta, err) != 0)
+		return -1;
+	/* Those that are there already as well, which changes nothing. */
 	for (size_t i = 0; i < store->days_count && result == 0; i++) {
-		struct day *day = store->days[i];
-
-		if (!is_new(day) && !(is_lost && day->is_being_listed))
+		if (!store->days[i]->is_listed)
 			continue;
-		result = day_key(&key, day->number, err);
+		result = day_key(&key, store->days[i]->number, err);
 		if (result == 0)
-			result = meta_put(store->meta, META_DB_DAYS, buf_str(&key), STR_LITERAL(""), err);
-		day->is_being_listed |= result == 0;
+			result = change_put(&change, META_DB_DAYS, buf_str(&key), STR_LITERAL(""), err);
 	}
 	buf_free(&key);
-	/* Where one cannot be put, those before it are lost, too. */
-	store->list_waits = true;
-	store->list_dropped = result == 0 ? meta_env(store->meta)->dropped : UINT64_MAX;
+	result = change_end(&change, result, err);
 	store->lists_days = result != 0;
 	return result;
 }
@@ -154,7 +106,7 @@ int day_list_remove(struct store *store, const struct day *day, struct error *er
 	struct change change;
 	struct buf key = { 0 };
 
-	if (!day_must_be_there(day))
+	if (!day->is_listed)
 		return 0;
 	int result = day_key(&key, day->number, err);
 	if (result == 0)

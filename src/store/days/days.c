@@ -243,7 +243,7 @@ static int day_open(struct store *store, struct day *day, struct error *err)
 	struct buf path = { 0 };
 	int result = day_path(store, day->number, &path, err);
 	/* A new environment in place of a lost one would hide the loss. */
-	if (result == 0 && day_must_be_there(day))
+	if (result == 0 && day->is_listed)
 		result = env_check_there(path.data, err);
 	if (result == 0)
 		result = env_open(&day->env, path.data, store->options.day_map_bytes, day_dbs, err);
@@ -293,7 +293,7 @@ int store_day_filter(struct store *store, struct day *day, struct error *err)
 	int result = day_path(store, day->number, &path, err);
 	/* None is made where the day is lost. */
 	/* A new environment in place of a lost one would hide the loss. */
-	if (result == 0 && day_must_be_there(day))
+	if (result == 0 && day->is_listed)
 		result = env_check_there(path.data, err);
 	if (result != 0 && err->code == ERROR_CORRUPT)
 		fail_damaged(day, path.data, err);

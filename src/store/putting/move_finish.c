@@ -206,17 +206,8 @@ static bool waits_for_commit(const struct store *store)
 	return waits;
 }
 
-void moves_finish_alone(struct store *store)
-{
-	struct error err;
-
-	moves_finish(store);
-	if (meta_commit(store->meta, &err) != 0) /* what lists a new day: it is put again with the next commit */
-		log_error("store", "%s", err.message);
-}
-
 void moves_finish_if_idle(struct store *store)
 {
 	if (moves_are_left(store) && !waits_for_commit(store))
-		moves_finish_alone(store);
+		moves_finish(store);
 }

@@ -52,10 +52,7 @@ bool moves_are_left(const struct store *store);
  * (a day that is damaged, a full disk) is logged, and tried again later. Blocks for the commits. */
 void moves_finish(struct store *store);
 
-/* The same where nothing waits for a commit: commits the catalog as well. */
-void moves_finish_alone(struct store *store);
-
-/* The same if nothing waits for a commit, of the catalog neither. */
+/* The same if something is left and nothing waits for a commit. */
 void moves_finish_if_idle(struct store *store);
 
 #endif
