@@ -102,8 +102,8 @@ static int take_header(struct account_csv *csv, char *line, const char *end, str
 	struct str cells[ACCOUNT_CSV_COLUMNS + 1];
 	bool has_id = false;
 
-	if (csv->lines == 1 && end - line >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0)
-		line += 3;
+	if (csv->lines == 1)
+		line += (size_t)(end - line) - str_without_mark((struct str){ line, (size_t)(end - line) }).len;
 	size_t count = split(line, end, cells);
 	for (size_t i = 0; i < count; i++) {
 		/* More names than there are columns: one of the first is unknown, or there twice. */

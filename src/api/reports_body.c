@@ -161,20 +161,11 @@ static int read_members(struct body *body)
 	return event == JSON_EVENT_OBJECT_END && next(body) == JSON_EVENT_END ? 0 : -1;
 }
 
-/* Editors and shells of Windows begin files with a byte order mark; RFC 8259, 8.1 lets it be ignored. */
-static struct str without_bom(struct str text)
-{
-	static const struct str bom = { "\xef\xbb\xbf", 3 };
-
-	if (text.len < bom.len || memcmp(text.p, bom.p, bom.len) != 0)
-		return text;
-	return (struct str){ text.p + bom.len, text.len - bom.len };
-}
-
 int api_report_params(struct query_params *params, struct query_problems *problems, struct str text, struct error *err)
 {
+	/* RFC 8259, 8.1 lets a byte order mark be ignored. */
 	struct body body = {
-		.reader = json_reader_of(without_bom(text)), .params = params, .problems = problems, .err = err
+		.reader = json_reader_of(str_without_mark(text)), .params = params, .problems = problems, .err = err
 	};
 	int result = read_members(&body);
 

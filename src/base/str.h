@@ -112,6 +112,14 @@ static inline struct str str_trim(struct str text)
 	return text;
 }
 
+/* Without the byte order mark of UTF-8, with which editors and shells of Windows begin files. */
+static inline struct str str_without_mark(struct str text)
+{
+	bool has_mark = text.len >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0;
+
+	return has_mark ? (struct str){ text.p + 3, text.len - 3 } : text;
+}
+
 /* Cuts the next word, without white space around it, off a list in which `separator` stands between words; it may be empty.
  * False at the end of the list. */
 static inline bool str_next(struct str *list, char separator, struct str *word)

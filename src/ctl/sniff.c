@@ -33,8 +33,7 @@ const char *sniff_format(struct str first, const char *encoding, struct error *e
 	}
 	if (!encoding && first.len > 0 && is_msgpack((unsigned char)first.p[0]))
 		return "msgpack";
-	if (begins_with(first, "\xef\xbb\xbf", 3))
-		first = (struct str){ first.p + 3, first.len - 3 };
+	first = str_without_mark(first);
 	if (encoding && first.len > 1 && ((unsigned char)first.p[0] >= 0xfe))
 		first = (struct str){ first.p + 2, first.len - 2 }; /* UTF-16's */
 	while (first.len > 0 && memchr(" \t\r\n\0", first.p[0], 5))

@@ -312,7 +312,5 @@ static void read_lines(struct mapfile *source, const char *path, struct str text
 
 void mapfile_read(struct mapfile *source, const char *path, struct str text)
 {
-	if (text.len >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
-		text = (struct str){ text.p + 3, text.len - 3 };
-	read_lines(source, pool_str(source->pool, str_from(path)).p, text, NULL);
+	read_lines(source, pool_str(source->pool, str_from(path)).p, str_without_mark(text), NULL);
 }

@@ -207,11 +207,7 @@ void parse_csv_header_too_long(struct parser *parser)
 
 void parse_csv_header(struct parser *parser, struct str line)
 {
-	static const char mark[] = "\xef\xbb\xbf"; /* after empty lines it is not at the body's beginning */
-
-	line = parse_csv_without_cr(line);
-	if (line.len >= strlen(mark) && memcmp(line.p, mark, strlen(mark)) == 0)
-		line = (struct str){ line.p + strlen(mark), line.len - strlen(mark) };
-	if (read_header(parser, line))
+	/* After empty lines the byte order mark is not at the body's beginning. */
+	if (read_header(parser, str_without_mark(parse_csv_without_cr(line))))
 		check_header(parser);
 }
