@@ -184,14 +184,14 @@ static bool fill(struct session *session)
 /* With no more to read, is there nothing left to do? */
 static bool is_over(const struct session *session)
 {
-	bool idle = !session->reply->open && session->out.len == 0 && TAILQ_EMPTY(&session->left);
+	bool is_cut = body_wanted(session); /* the rest of the body will not come */
+	bool idle = (!session->reply->open || is_cut) && session->out.len == 0 && TAILQ_EMPTY(&session->left);
 
 	if (!session->end_of_input)
 		return false;
 	if (session->gone)
 		return true;
-	return (idle || body_wanted(session)) && !event_pending(session->work_event, EV_TIMEOUT, NULL) &&
-	       !task_is_started(&session->task);
+	return idle && !event_pending(session->work_event, EV_TIMEOUT, NULL) && !task_is_started(&session->task);
 }
 
 /* Closes the session if it is over, or waits for the next event. */

@@ -319,6 +319,17 @@ def test_an_import_that_is_cut_keeps_what_was_whole(daemon, account):
     wait_for(lambda: len(daemon.records(account, product="SMS", direction="outbound", **whole_day())["records"]) == 49)
 
 
+def test_an_import_before_one_that_is_cut_is_answered_if_the_client_still_reads(daemon, account):
+    bodies = [harness.encode([record], "ndjson") for record in many_sms(account, 2)]
+    request = b'{"command":"import","args":{"file":"x"}}\n'
+    whole, cut = (request + struct.pack(">I", len(body)) + body for body in bodies)
+    with Client(daemon) as client:
+        client.socket.sendall(whole + CHUNK_END + cut)
+        client.socket.shutdown(socket.SHUT_WR)
+        assert count(client.answer()) == [1, 0, 0, 0]
+        assert client.line() is None
+
+
 def test_an_import_that_finds_no_room_ends_at_once(daemons):
     daemon = daemons(day_map_size="16M", commit_records_max=500)
     account = daemon.new_account()
