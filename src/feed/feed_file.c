@@ -122,7 +122,10 @@ int feed_file_begin(struct feed_file *file, int fd, struct error *err)
 	}
 	if (place_store(file, place, err) != 0 || places_put(feed, err) != 0)
 		return -1;
-	return ingest_commit_own(feed->feeds->ingest, err);
+	if (ingest_commit_own(feed->feeds->ingest, err) != 0)
+		return -1;
+	places_note_stored(feed);
+	return 0;
 }
 
 static int note_place(struct feed_file *file, struct error *err)
@@ -209,6 +212,7 @@ void feed_file_stop(struct feed_file *file)
 	if (file->fd >= 0)
 		close(file->fd);
 	file->fd = -1;
+	buf_free(&file->storing);
 	file->is_ending = file->dirty = file->has_noted = false;
 	if (file->feed->file == file)
 		file->feed->file = NULL;

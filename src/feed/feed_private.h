@@ -43,6 +43,7 @@ struct feed_file {
 	struct ingest_batch *batch;
 	struct place place;
 	struct buf stored;            /* its place as the row has it; empty: it has none */
+	struct buf storing;           /* as the row will have it with the commit that follows; empty: as it has it */
 	uint64_t read_to;             /* bytes that were fed; rows of those after place.offset are not complete */
 	struct ingest_summary before; /* counts up to where this run began */
 	bool dirty;                   /* the place is not on disk, */
@@ -123,11 +124,14 @@ struct feeds {
 /* Adds a file to `files` for each place of the feed's row, as it was last made durable; none if there is no row. */
 MUST_CHECK int places_load(struct feed *feed, struct error *err);
 
-/* Puts those of all files, as feed_file->stored has them, of a tail the last one, to last with the next meta_commit. */
+/* Puts those of all files, as feed_file->storing or else ->stored has them, of a tail the last one, to last with the next meta_commit. */
 MUST_CHECK int places_put(const struct feed *feed, struct error *err);
 
 /* Makes `place` the one that is stored with the next places_put. It is the file's, or one noted of it. */
 MUST_CHECK int place_store(struct feed_file *file, const struct place *place, struct error *err);
+
+/* What was put is on disk. */
+void places_note_stored(struct feed *feed);
 
 /* Makes the place the stored one again, of which there is one. */
 MUST_CHECK int place_take_back(struct feed_file *file, struct error *err);

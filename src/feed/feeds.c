@@ -147,6 +147,10 @@ static void note_places(const struct feed *feed)
 	bool may_note = true;
 
 	TAILQ_FOREACH(file, &feed->files, link) {
+		if (file->storing.len > 0) { /* the commit before has failed */
+			buf_free(&file->storing);
+			file->dirty |= file->batch != NULL;
+		}
 		may_note = may_note && !(feed->kind == FEED_TAIL && is_lost(file));
 		file->has_noted = may_note && file->dirty && file->batch && place_holds(file);
 		if (!file->has_noted)
@@ -223,9 +227,11 @@ static void on_commit(void *arg)
 	const struct feeds *feeds = arg;
 	struct feed *feed;
 
-	LIST_FOREACH(feed, &feeds->list, link)
+	LIST_FOREACH(feed, &feeds->list, link) {
+		places_note_stored(feed);
 		if (feed->is_full)
 			feed_wake(feed, 0);
+	}
 }
 
 /* --- inotify --- */

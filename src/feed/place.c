@@ -126,9 +126,24 @@ int place_store(struct feed_file *file, const struct place *place, struct error 
 		buf_free(&value);
 		return error_set(err, ERROR_NOMEM, "%s: out of memory", file->feed->path);
 	}
-	buf_free(&file->stored);
-	file->stored = value;
+	buf_free(&file->storing);
+	file->storing = value;
 	return 0;
+}
+
+void places_note_stored(struct feed *feed)
+{
+	struct feed_file *file;
+
+	TAILQ_FOREACH(file, &feed->files, link)
+		if (file->storing.len > 0)
+			buf_move(&file->stored, &file->storing);
+}
+
+/* Of the row; empty: the file has none. */
+static struct str value_of(const struct feed_file *file)
+{
+	return buf_str(file->storing.len > 0 ? &file->storing : &file->stored);
 }
 
 static void write_places(const struct feed *feed, struct buf *value)
@@ -138,11 +153,11 @@ static void write_places(const struct feed *feed, struct buf *value)
 	size_t count = 0;
 
 	TAILQ_FOREACH(file, &feed->files, link)
-		count += file->stored.len > 0;
+		count += value_of(file).len > 0;
 	value_begin(&w, value, PLACES_VERSION, count);
 	TAILQ_FOREACH(file, &feed->files, link)
-		if (file->stored.len > 0)
-			value_put_bytes(&w, buf_str(&file->stored));
+		if (value_of(file).len > 0)
+			value_put_bytes(&w, value_of(file));
 }
 
 /* The last one that is stored: all of those before it are. */
@@ -150,9 +165,9 @@ static void write_last(const struct feed *feed, struct buf *value)
 {
 	const struct feed_file *file = TAILQ_LAST(&feed->files, feed_files);
 
-	while (file->stored.len == 0)
+	while (value_of(file).len == 0)
 		file = TAILQ_PREV(file, feed_files, link);
-	buf_add_str(value, buf_str(&file->stored));
+	buf_add_str(value, value_of(file));
 }
 
 int places_put(const struct feed *feed, struct error *err)

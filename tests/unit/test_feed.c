@@ -396,6 +396,40 @@ START_TEST(place_stays_in_a_rotated_file_before_a_row_that_could_not_be_held)
 }
 END_TEST
 
+static bool refuses;
+
+static int refuse(void *arg, struct error *why)
+{
+	(void)arg;
+	if (!refuses)
+		return 0;
+	refuses = false;
+	return error_set(why, ERROR_IO, "The catalog is not committed");
+}
+
+static bool was_refused(void)
+{
+	return !refuses;
+}
+
+/* The records are stored, the places put, and the commit of the catalog fails. */
+START_TEST(spool_is_read_again_from_places_that_are_on_disk)
+{
+	struct ingest_watch watch = { .on_stored = refuse };
+
+	ingest_watch_commits(ingest, &watch);
+	refuses = true;
+	put_file();
+	feeds = feeds_new(tasks, &config, f.meta, ingest, &err);
+	ck_assert_msg(feeds != NULL, "%s", err.message);
+	run_until(was_refused);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 0);
+	run_until(is_done);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2);
+	ingest_unwatch_commits(ingest, &watch);
+}
+END_TEST
+
 Suite *suite_feed(void)
 {
 	Suite *suite = suite_create("feed");
@@ -410,6 +444,7 @@ Suite *suite_feed(void)
 	tcase_add_test(tcase, rotated_files_share_commits);
 	tcase_add_test(tcase, rotated_files_of_a_commit_that_fails_are_in_quarantine_once);
 	tcase_add_test(tcase, place_stays_in_a_rotated_file_before_a_row_that_could_not_be_held);
+	tcase_add_test(tcase, spool_is_read_again_from_places_that_are_on_disk);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
