@@ -189,16 +189,26 @@ static int store_noted(struct feed_file *file, struct error *err)
 	return 0;
 }
 
+/* One of a tail's is not stored as a whole: those after it will be read again, so that nothing of them may go to quarantine. */
+static void stop_after(struct feed_file *file)
+{
+	feed_wake(file->feed, 0);
+	while ((file = TAILQ_NEXT(file, link)))
+		feed_file_stop(file);
+}
+
 static int store_places(struct feed *feed, struct error *err)
 {
 	struct feed_file *file;
 	bool any = false;
 
 	TAILQ_FOREACH(file, &feed->files, link) {
-		bool has_failed = file->batch && ingest_batch_has_failed(file->batch);
+		bool has_failed = file->batch ? ingest_batch_has_failed(file->batch) : file->has_ended && file->failed;
 
-		if (has_failed && feed->kind == FEED_TAIL)
+		if (has_failed && feed->kind == FEED_TAIL) {
+			stop_after(file);
 			break;
+		}
 		if (!file->has_noted || !file->batch || has_failed)
 			continue;
 		if (store_noted(file, err) != 0)

@@ -133,11 +133,11 @@ static void settle(struct ingest *ingest)
 /* After the records: what an answer calls rejected is in quarantine. */
 static int commit_meta(struct ingest *ingest, struct error *err)
 {
-	if (ingest_put_held(ingest, err) != 0)
-		return -1;
 	for (struct ingest_watch *watch = ingest->watches; watch; watch = watch->next)
 		if (watch->on_stored && watch->on_stored(watch->arg, err) != 0)
 			return -1;
+	if (ingest_put_held(ingest, err) != 0)
+		return -1;
 	return meta_commit(ingest->meta, err);
 }
 

@@ -183,7 +183,8 @@ struct ingest_watch {
 	void (*on_commit)(void *arg); /* after each successful commit; must not call into ingest; or NULL */
 	void (*on_others)(void *arg); /* what another front end has put is stored; must not call into ingest; or NULL */
 	/* Or NULL. The records are on disk that were put before on_begin, and what was rejected of them will be with the next meta_commit, which follows:
-	 * what is put into meta here lasts with it. -1 fails the commit. Must not call into ingest. */
+	 * what is put into meta here lasts with it. -1 fails the commit. Must not call into ingest, but may abandon batches, of which
+	 * nothing that waits goes to quarantine then if they are held (ingest_batch_hold). */
 	int (*on_stored)(void *arg, struct error *err);
 	void *arg;
 };

@@ -313,6 +313,20 @@ static bool all_are_in_quarantine(void)
 	return fixture_count_quarantine(f.meta) >= 2 * (FILES + 1);
 }
 
+static void get_place(void *arg, const struct feed_status *status)
+{
+	*(bool *)arg |= strcmp(status->kind, "tail") == 0 && status->place > 0 && status->unread == 0;
+}
+
+/* The last one, to its end. */
+static bool tail_is_read(void)
+{
+	bool is_read = false;
+
+	feeds_each(feeds, get_place, &is_read);
+	return is_read && commit_has_ended() && ingest->stats.total.accepted + ingest->stats.total.duplicates >= FILES;
+}
+
 /* log.001 is the oldest one, log the one that grows. */
 static void put_rotated_files(void)
 {
@@ -396,6 +410,34 @@ START_TEST(place_stays_in_a_rotated_file_before_a_row_that_could_not_be_held)
 }
 END_TEST
 
+static bool one_has_failed(void)
+{
+	const struct ingest_batch *batch;
+
+	TAILQ_FOREACH(batch, &ingest->deciding, link)
+		if (batch->failure.code != ERROR_NONE)
+			return true;
+	return false;
+}
+
+/* The commit succeeds, but what is rejected of the files after the one that is not stored would come again. */
+START_TEST(rows_rejected_after_a_rotated_file_that_is_not_stored_are_in_quarantine_once)
+{
+	size_t too_much = (size_t)64 << 20;
+
+	begin_tail();
+	run_until(late_engine_commits);
+	ingest->held_bytes += too_much;
+	run_until(one_has_failed);
+	ingest->held_bytes -= too_much;
+	run_until(commit_has_ended);
+	run_until(all_are_in_quarantine);
+	run_until(tail_is_read);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2 * (FILES + 1));
+	ck_assert_uint_eq(ingest->held_bytes, 0);
+}
+END_TEST
+
 static bool refuses;
 
 static int refuse(void *arg, struct error *why)
@@ -444,6 +486,7 @@ Suite *suite_feed(void)
 	tcase_add_test(tcase, rotated_files_share_commits);
 	tcase_add_test(tcase, rotated_files_of_a_commit_that_fails_are_in_quarantine_once);
 	tcase_add_test(tcase, place_stays_in_a_rotated_file_before_a_row_that_could_not_be_held);
+	tcase_add_test(tcase, rows_rejected_after_a_rotated_file_that_is_not_stored_are_in_quarantine_once);
 	tcase_add_test(tcase, spool_is_read_again_from_places_that_are_on_disk);
 	suite_add_tcase(suite, tcase);
 	return suite;
