@@ -345,7 +345,7 @@ static void finish(struct feed *feed)
 	feed->still_since_us = 0;
 	feed->is_between = true;
 	feed_file_finish(file);
-	feed_commit(feed, false);
+	feed_commit(feed, ingest_batch_is_over(file->batch)); /* then nothing more is read before its end has come */
 }
 
 static void at_end(struct feed *feed)
@@ -395,10 +395,9 @@ static bool waits_for_commit(const struct feed *feed)
 
 static void take_result(struct feed *feed, enum feed_result result)
 {
-	if (ingest_batch_is_over(feed->file->batch)) {
+	if (ingest_batch_is_over(feed->file->batch))
 		finish(feed); /* its end says why */
-		feed_commit(feed, true);
-	} else if (result == FEED_END)
+	else if (result == FEED_END)
 		at_end(feed);
 	else if (result == FEED_FULL)
 		feed_wake(feed, FEED_FULL_US);
