@@ -449,13 +449,15 @@ static bool begin_run(struct ingest_batch *batch)
 	int64_t earliest_us, latest_us;
 	struct error err;
 
-	if (!ingest_batch_is_over(batch) && takeover_check_hold(ingest->store, &err) != 0)
-		fail(batch, ingest_losses(ingest), &err);
 	if (ingest_batch_is_over(batch))
 		return false;
 	heavy_hitters_begin_day(&ingest->accounts, now_us);
 	store_clock_span(ingest->store, now_us, &earliest_us, &latest_us);
-	return check_set_batch(&ingest->check, &batch->effective, earliest_us, latest_us, &batch->failure) == 0;
+	if (takeover_check_hold(ingest->store, &err) == 0 &&
+	    check_set_batch(&ingest->check, &batch->effective, earliest_us, latest_us, &err) == 0)
+		return true;
+	fail(batch, ingest_losses(ingest), &err);
+	return false;
 }
 
 static void feed_text(struct ingest_batch *batch, struct buf *text)
