@@ -72,7 +72,8 @@ describe('prices', () => {
     }
 
     await withPrices(async (tab, tabPage) => {
-      await tabPage.getByText('€12.5075', { exact: true }).waitFor(); /* 15 at 0.0004, 5 at 0.0003, and the fee */
+      /* 15 at 0.0004, 5 at 0.0003, and the fee; on a month's last day it is the forecast, too. */
+      await tabPage.locator('.tile', { hasText: 'Charged this month' }).getByText('€12.5075', { exact: true }).waitFor();
       await tabPage.getByRole('row', { name: /from 26.*you are here.*€0.0003/ }).waitFor();
       await tab.shoot('prices', { fullPage: true });
       await tabPage.getByRole('button', { name: /until now/ }).click();
