@@ -30,8 +30,9 @@
 #define LARGE ((size_t)32 << 20)      /* more than all buffers on the way */
 #define ON_THE_WAY ((size_t)24 << 20) /* that kernel and daemons hold at most */
 
-/* A slow reader: 400 KB/s. */
-#define SLOW_BYTES 8192
+/* A slow reader: 3.2 MB/s. The kernel of a reader whose buffer was full (of 6 MB, where it has grown) tells the writer of room only
+ * when a sixteenth of it is free: at a tenth of this speed that takes longer than the timeout. */
+#define SLOW_BYTES 65536
 #define SLOW_PAUSE_US 20000
 #define SLOW_TIMEOUT "500ms"
 #define SLOW_US (4 * CLOCK_US_PER_SECOND)
