@@ -189,6 +189,13 @@ enum feed_result feed_file_read(struct feed_file *file, int64_t deadline_us, str
 	return FEED_MORE;
 }
 
+const struct error *feed_file_failure(const struct feed_file *file)
+{
+	if (file->batch)
+		return ingest_batch_failure(file->batch);
+	return file->has_ended && file->failed ? &file->failure : NULL;
+}
+
 void feed_file_finish(struct feed_file *file)
 {
 	ingest_batch_finish(file->batch);

@@ -158,6 +158,9 @@ MUST_CHECK enum feed_result feed_file_read(struct feed_file *file, int64_t deadl
 /* Asks for a commit if one is due: at_end, or a while after the last one. */
 void feed_commit(struct feed *feed, bool at_end);
 
+/* Why something of it is not stored, as far as is known by now, or NULL. */
+const struct error *feed_file_failure(const struct feed_file *file);
+
 /* All of it was read: its last row is complete, and it is closed. The task is woken when all is on disk (has_ended), for which
  * somebody has to ask for a commit. */
 void feed_file_finish(struct feed_file *file);

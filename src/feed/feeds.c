@@ -138,7 +138,7 @@ static bool place_holds(const struct feed_file *file)
 /* Is something of the file not stored, and will not be? A tail's place cannot be in a file after it. */
 static bool is_lost(const struct feed_file *file)
 {
-	return file->has_ended ? file->failed : file->batch && !place_holds(file);
+	return feed_file_failure(file) || (file->batch && !place_holds(file));
 }
 
 static void note_places(const struct feed *feed)
@@ -203,7 +203,7 @@ static int store_places(struct feed *feed, struct error *err)
 	bool any = false;
 
 	TAILQ_FOREACH(file, &feed->files, link) {
-		bool has_failed = file->batch ? ingest_batch_has_failed(file->batch) : file->has_ended && file->failed;
+		bool has_failed = feed_file_failure(file);
 
 		if (has_failed && feed->kind == FEED_TAIL) {
 			stop_after(file);

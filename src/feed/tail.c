@@ -449,9 +449,7 @@ static int read_files(struct feed *feed, int64_t deadline_us, struct error *err)
 /* Why a file that was read is not stored, or NULL. */
 static const struct error *failure_of(const struct feed_file *file)
 {
-	if (file->batch)
-		return file->is_ending ? ingest_batch_failure(file->batch) : NULL;
-	return file->has_ended && file->failed ? &file->failure : NULL;
+	return file->batch && !file->is_ending ? NULL : feed_file_failure(file);
 }
 
 /* Of the first one of those. */
