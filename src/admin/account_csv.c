@@ -103,7 +103,7 @@ static int take_header(struct account_csv *csv, char *line, const char *end, str
 	bool has_id = false;
 
 	if (csv->lines == 1)
-		line += (size_t)(end - line) - str_without_mark((struct str){ line, (size_t)(end - line) }).len;
+		line += str_mark_length((struct str){ line, (size_t)(end - line) });
 	size_t count = split(line, end, cells);
 	for (size_t i = 0; i < count; i++) {
 		/* More names than there are columns: one of the first is unknown, or there twice. */

@@ -112,12 +112,19 @@ static inline struct str str_trim(struct str text)
 	return text;
 }
 
-/* Without the byte order mark of UTF-8, with which editors and shells of Windows begin files. */
+/* The length of the byte order mark of UTF-8, with which editors and shells of Windows begin files; 0 where there is none. */
+static inline size_t str_mark_length(struct str text)
+{
+	static const struct str mark = { "\xef\xbb\xbf", 3 };
+
+	return text.len >= mark.len && memcmp(text.p, mark.p, mark.len) == 0 ? mark.len : 0;
+}
+
 static inline struct str str_without_mark(struct str text)
 {
-	bool has_mark = text.len >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0;
+	size_t mark = str_mark_length(text);
 
-	return has_mark ? (struct str){ text.p + 3, text.len - 3 } : text;
+	return mark > 0 ? (struct str){ text.p + mark, text.len - mark } : text;
 }
 
 /* Cuts the next word, without white space around it, off a list in which `separator` stands between words; it may be empty.
