@@ -486,10 +486,9 @@ static int start_store(struct daemon *d, struct error *err)
 	d->disk = disk_new(d->base, &d->config, err);
 	if (!d->disk)
 		return -1;
-	d->retention = retention_new(d->base, &d->config, d->store);
 	d->ingest = ingest_new(d->tasks, &d->config, d->meta, d->store);
 	d->mappings = mappings_new();
-	if (!d->retention || !d->ingest || !d->mappings)
+	if (!d->ingest || !d->mappings)
 		return error_set(err, ERROR_NOMEM, "ingest: out of memory");
 	d->moving = moving_new(d->tasks, d->store);
 	if (!d->moving)
@@ -509,6 +508,9 @@ static int start_store(struct daemon *d, struct error *err)
 		return -1;
 	reports_watch_disk(d->reports, d->disk);
 	reports_deliver_to(d->reports, d->destinations);
+	d->retention = retention_new(d->base, &d->config, d->store, d->reports);
+	if (!d->retention)
+		return error_set(err, ERROR_NOMEM, "retention: out of memory");
 	d->billing = billing_new(d->base, &d->config, d->meta, d->store, d->ingest, err);
 	if (!d->billing)
 		return -1;
@@ -684,6 +686,7 @@ static void stop(struct daemon *d)
 	closing_free(d->closing);
 	reconciles_free(d->reconciles);
 	schedules_free(d->schedules);
+	retention_free(d->retention);
 	reports_free(d->reports);
 	callbacks_free(d->callbacks);
 	destinations_free(d->destinations);
@@ -694,7 +697,6 @@ static void stop(struct daemon *d)
 	moving_free(d->moving);
 	ingest_free(d->ingest);
 	mappings_free(d->mappings);
-	retention_free(d->retention);
 	disk_free(d->disk);
 	store_close(d->store);
 	meta_close(d->meta);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "store/clock_watch.h"
 #include "store/health.h"
@@ -16,6 +17,7 @@
 struct retention {
 	const struct config *config;
 	struct store *store;
+	struct reports *reports;
 	struct event *timer;
 	int removed; /* in the slices since the last pause */
 };
@@ -29,6 +31,15 @@ int32_t retention_first_day(const struct config *config, int64_t now_us)
 	return clock_day_of(clock_months_before(now_us, (int)config->retention_months));
 }
 
+/* May days be removed? Reports leave them out before they are. */
+static bool prepare(struct retention *retention, int32_t first_day)
+{
+	if (!store_clock_allows_deletion(retention->store))
+		return false;
+	reports_keep_from(retention->reports, clock_day_start_us(first_day));
+	return true;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct retention *retention = arg;
@@ -38,7 +49,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	store_tend(retention->store);
-	if (store_clock_allows_deletion(retention->store))
+	if (prepare(retention, first_day))
 		removed = store_remove_days_before(retention->store, first_day, DAYS_A_SLICE);
 	retention->removed += removed;
 	if (removed == DAYS_A_SLICE) {
@@ -52,7 +63,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	evtimer_add(retention->timer, &next_look);
 }
 
-struct retention *retention_new(struct event_base *base, const struct config *config, struct store *store)
+struct retention *retention_new(struct event_base *base, const struct config *config, struct store *store,
+                                struct reports *reports)
 {
 	struct retention *retention = calloc(1, sizeof(*retention));
 
@@ -60,11 +72,13 @@ struct retention *retention_new(struct event_base *base, const struct config *co
 		return NULL;
 	retention->config = config;
 	retention->store = store;
+	retention->reports = reports;
 	retention->timer = evtimer_new(base, on_timer, retention);
 	if (!retention->timer) {
 		free(retention);
 		return NULL;
 	}
+	MAY_FAIL(prepare(retention, retention_first_day(config, clock_now_us()))); /* before a report is resumed */
 	evtimer_add(retention->timer, &first_look);
 	return retention;
 }

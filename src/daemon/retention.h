@@ -13,12 +13,15 @@
 #include <stdint.h>
 
 #include "base/config.h"
+#include "report/report.h"
 #include "store/store.h"
 
 struct retention;
 
-/* `config` is read at each check. Both stay the caller's and must outlive it. NULL when out of memory. */
-struct retention *retention_new(struct event_base *base, const struct config *config, struct store *store);
+/* `config` is read at each check. All stay the caller's and must outlive it. Reports are told which days are kept, now and
+ * before each removal. NULL when out of memory. */
+struct retention *retention_new(struct event_base *base, const struct config *config, struct store *store,
+                                struct reports *reports);
 
 /* Does nothing on NULL. */
 void retention_free(struct retention *retention);

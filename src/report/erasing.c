@@ -359,7 +359,8 @@ static int erase_one(struct reports *reports, const char *id, struct erase *eras
 			return result;
 		job = NULL;
 	}
-	if (job && job->work && (job->work->maker || job->work->away) && report.snapshot <= snapshot) {
+	if (job && report.snapshot <= snapshot &&
+	    (job->is_begun || (job->work && (job->work->maker || job->work->away)))) {
 		*done = REPORTS_BEGUN_AGAIN;
 		result = report_job_begin_again(reports, job, err);
 	} else if (!job) {

@@ -255,6 +255,31 @@ int report_job_cancel(struct reports *reports, struct report_job *job, const cha
 
 /* --- its start --- */
 
+/* Of a day that is removed while the file is made, it would have some accounts' records. True where this leaves out more than
+ * before. */
+static bool leave_out_removed(const struct reports *reports, struct report *report)
+{
+	int64_t from_us = reports->kept_from_us < report->to_us ? reports->kept_from_us : report->to_us;
+
+	if (report->from_us >= from_us)
+		return false;
+	report->from_us = from_us;
+	return true;
+}
+
+/* Nothing is made of it yet, on disk too: after a crash it must not resume with the old file. */
+static int write_from_nothing(struct reports *reports, struct report *report, struct error *err)
+{
+	struct change change;
+
+	buf_clear(&report->checkpoint);
+	report->rows = report->bytes = 0;
+	report->share = 0;
+	if (change_begin(&change, reports->meta, err) != 0)
+		return -1;
+	return change_end(&change, table_put(&change, report, err), err);
+}
+
 /* Decides and writes down what the file will depend on. */
 static int begin(struct reports *reports, struct report_work *work, struct error *err)
 {
@@ -267,6 +292,7 @@ static int begin(struct reports *reports, struct report_work *work, struct error
 	report->snapshot = store_snapshot(reports->store);
 	report->max_rows = (uint64_t)reports->config->report_max_rows;
 	report->max_bytes = (uint64_t)reports->config->report_max_bytes;
+	MAY_FAIL(leave_out_removed(reports, report)); /* most have no such day */
 	if (accounts_keys_of_family(reports->meta, &report->account_key, work->plan.include_subaccounts,
 	                            &work->accounts, err) < 0 ||
 	    change_begin(&change, reports->meta, err) != 0)
@@ -275,6 +301,16 @@ static int begin(struct reports *reports, struct report_work *work, struct error
 	if (result == 0)
 		result = table_put_members(&change, report, buf_str(&work->accounts), err);
 	return change_end(&change, result, err);
+}
+
+static int write_start(struct reports *reports, struct report_work *work, struct error *err)
+{
+	struct report *report = &work->report;
+
+	if (report->state == REPORT_PENDING)
+		return begin(reports, work, err);
+	/* it was begun before this start of the daemon, or by a worker that is lost */
+	return leave_out_removed(reports, report) ? write_from_nothing(reports, report, err) : 0;
 }
 
 static int load_accounts(struct reports *reports, struct report_work *work, struct error *err)
@@ -383,7 +419,7 @@ int report_job_start(struct reports *reports, struct report_job *job, struct err
 		report_work_free(work);
 		return 0;
 	}
-	if (result == 0 && work->report.state == REPORT_PENDING && begin(reports, work, err) < 0) {
+	if (result == 0 && write_start(reports, work, err) < 0) {
 		report_work_free(work);
 		return -1;
 	}
@@ -462,32 +498,51 @@ void report_job_step(struct reports *reports, struct report_job *job, int64_t de
 	}
 }
 
+/* One that waits to be resumed. */
+static int forget_begun(struct reports *reports, struct report_job *job, struct error *err)
+{
+	struct report report;
+	int found = job->is_begun ? table_get(reports->meta, str_from(job->id), &report, err) : 0;
+
+	if (found <= 0)
+		return found;
+	found = report.checkpoint.len > 0 ? write_from_nothing(reports, &report, err) : 0;
+	report_free(&report);
+	return found;
+}
+
 int report_job_begin_again(struct reports *reports, struct report_job *job, struct error *err)
 {
 	struct report_work *work = job->work;
-	struct change change;
 
 	if (work && work->away) { /* there is no checkpoint of it */
 		report_job_put_back(reports, job);
 		return 0;
 	}
-	if (!work || !work->maker)
+	if (!work)
+		return forget_begun(reports, job, err);
+	if (!work->maker)
 		return 0;
 	maker_free(work->maker);
 	work->maker = NULL;
 	work->stepped = false;
-	buf_clear(&work->report.checkpoint);
-	work->report.rows = work->report.bytes = 0;
-	work->report.share = 0;
-	/* the row first: after a crash it must not resume with the old file */
-	if (change_begin(&change, reports->meta, err) != 0 ||
-	    change_end(&change, table_put(&change, &work->report, err), err) != 0 ||
-	    make_maker(reports, work, err) != 0) {
+	work->spec.query.from_us = work->report.from_us;
+	if (write_from_nothing(reports, &work->report, err) != 0 || make_maker(reports, work, err) != 0) {
 		report_job_fail(reports, job, err);
 		return -1;
 	}
 	set_clock(reports, work);
 	return 0;
+}
+
+void report_job_leave_out_removed(struct reports *reports, struct report_job *job)
+{
+	struct report_work *work = job->work;
+	struct error err;
+
+	if (!work->ended && leave_out_removed(reports, &work->report) &&
+	    report_job_begin_again(reports, job, &err) == 0)
+		log_info("report", "%s: begins again without the days that are no longer kept", work->report.id);
 }
 
 static bool has_got_on(struct report_work *work)

@@ -51,6 +51,10 @@ MUST_CHECK struct reports *reports_new(struct tasks *tasks, const struct config 
  * caller's. */
 void reports_watch_disk(struct reports *reports, const struct disk *disk);
 
+/* Records before this time are about to be removed, days of them: no report that is made from now on has them, and one that is
+ * being made and reaches back further begins again, so that it has all or none of a day. */
+void reports_keep_from(struct reports *reports, int64_t from_us);
+
 /* Writes checkpoints of running jobs and frees them. Does nothing on NULL. */
 void reports_free(struct reports *reports);
 

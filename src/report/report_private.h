@@ -88,7 +88,8 @@ struct reports {
 	struct shrinking *shrinking;       /* files that are removed */
 	reports_end_fn on_end;             /* or NULL */
 	void *on_end_arg;
-	char *dir; /* data_dir/reports */
+	char *dir;            /* data_dir/reports */
+	int64_t kept_from_us; /* reports_keep_from */
 
 	TAILQ_HEAD(, report_queue) queues; /* in the order of their turns */
 	uint64_t pending_count;
@@ -176,8 +177,11 @@ MUST_CHECK int report_job_cancel(struct reports *reports, struct report_job *job
  * that its status gives ends with `why`. */
 MUST_CHECK int report_make_anew(struct reports *reports, struct report *report, const char *why, struct error *err);
 
-/* Starts a job in progress over: the data it has read has changed. */
+/* Starts a job in progress over, now or when it is resumed: the data it has read has changed. */
 MUST_CHECK int report_job_begin_again(struct reports *reports, struct report_job *job, struct error *err);
+
+/* A running job that reaches back beyond reports->kept_from_us begins again from there. The job may be gone afterwards. */
+void report_job_leave_out_removed(struct reports *reports, struct report_job *job);
 
 /* Its file is there, and on disk. */
 void report_job_succeed(struct reports *reports, struct report_job *job, enum report_state state,

@@ -105,7 +105,8 @@ void reports_deliver_to(struct reports *reports, struct destinations *destinatio
 	reports->destinations = destinations;
 }
 
-static void secure_running(struct reports *reports)
+/* The job, and its queue with it, may be gone after fn. */
+static void each_running(struct reports *reports, void (*fn)(struct reports *reports, struct report_job *job))
 {
 	struct report_queue *queue, *next_queue;
 	struct report_job *job, *next;
@@ -114,9 +115,18 @@ static void secure_running(struct reports *reports)
 		next_queue = TAILQ_NEXT(queue, link);
 		for (job = TAILQ_FIRST(&queue->running); job; job = next) {
 			next = TAILQ_NEXT(job, link);
-			report_job_checkpoint(reports, job);
+			fn(reports, job);
 		}
 	}
+}
+
+void reports_keep_from(struct reports *reports, int64_t from_us)
+{
+	if (from_us > reports->kept_from_us) {
+		reports->kept_from_us = from_us;
+		each_running(reports, report_job_leave_out_removed);
+	}
+	reports->kept_from_us = from_us;
 }
 
 static void free_jobs(struct reports *reports)
@@ -142,7 +152,7 @@ void reports_free(struct reports *reports)
 {
 	if (!reports)
 		return;
-	secure_running(reports);
+	each_running(reports, report_job_checkpoint);
 	free_jobs(reports);
 	task_cancel(&reports->slice);
 	free_event(reports->tick);

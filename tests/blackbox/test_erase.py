@@ -411,6 +411,29 @@ def test_reports_in_the_making_begin_again_or_are_cancelled(daemons):
     assert files_with(daemon, PERSON, MESSAGE) == set()
 
 
+def test_a_report_that_waits_to_be_resumed_begins_again(daemons):
+    daemon = daemons(usage_records="no", report_pause="20ms", report_checkpoint="0", seal_rows="65536", seal_age="1d")
+    account = daemon.new_account()
+    daemon.post_body(harness.generate_bytes("SMS", [account], 12000, YESTERDAY.isoformat(),
+                                            (YESTERDAY + DAY).isoformat()))
+    daemon.post_cdrs([of_person(account, YESTERDAY + SECOND)])
+    id = reporting.create(daemon, account, product="SMS", direction="outbound", **whole_day())["request_id"]
+    wait_for(lambda: 4000 < reporting.status(daemon, account, id)["items_count"])
+    daemon.kill9()
+    daemon.options["disk_min_free"] = "1000T"  # no report is started
+    daemon.start()
+    assert reporting.status(daemon, account, id)["items_count"] > 0
+    assert erase(daemon, account)["reports_begun_again"] == 1
+    daemon.kill9()
+    del daemon.options["disk_min_free"]
+    daemon.start()
+    ended = reporting.wait(daemon, account, id)
+    again = reporting.make(daemon, account, product="SMS", direction="outbound", **whole_day())
+    assert ended["request_status"] == "SUCCESS" and ended["items_count"] == again["items_count"]
+    assert [row["to"] for row in reporting.rows(daemon, account, ended)].count("erased") == 1
+    assert files_with(daemon, PERSON, MESSAGE) == set()
+
+
 def test_usage_records_lose_the_number_that_was_asked_for(daemons):
     daemon = daemons(usage_delay="10ms", **SEAL)
     parent = daemon.new_account()
