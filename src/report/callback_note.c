@@ -29,17 +29,24 @@ static bool cut_prefix(struct str *id)
 	return true;
 }
 
-int report_find_delivered(void *meta, struct str id, struct buf *sha256, struct error *err)
+/* It is called within a transaction, so what is to be changed waits for the next tick. */
+int report_find_delivered(void *arg, struct str id, struct buf *sha256, struct error *err)
 {
+	struct reports *reports = arg;
 	struct report report;
-	int found = cut_prefix(&id) ? table_get(meta, id, &report, err) : 0;
+	int found = cut_prefix(&id) ? table_get(reports->meta, id, &report, err) : 0;
 
 	if (found <= 0)
 		return found < 0 ? -1 : error_set(err, ERROR_NOT_FOUND, "its report has gone");
 	int result = 0;
-	if (!report.has_file)
+	if (!report.has_file) {
 		result = error_set(err, ERROR_CONFLICT, "its report has no file%s",
 		                   report_state_ended(report.state) ? "" : " at the moment: it is made anew");
+	} else if (report_file_is_lost(reports, &report)) {
+		report_note_lost(reports, &report);
+		result = error_set(err, ERROR_CONFLICT,
+		                   "its report's file was on a front end that is gone: it is made anew");
+	}
 	buf_add_text(sha256, report.sha256);
 	report_free(&report);
 	return result == 0 && sha256->failed ? error_set(err, ERROR_NOMEM, "out of memory") : result;

@@ -46,23 +46,7 @@ void report_file_remove(const struct reports *reports, const char *file_id)
 	buf_free(&path);
 }
 
-/* Files are on the disk of the front end that held the catalog when they were made. Where that is another one, which is gone, the
- * report is made again. */
-static int fail_to_open(struct reports *reports, const struct report *report, const char *path, struct error *err)
-{
-	struct report row;
-	int number = errno;
-
-	if (number != ENOENT || !meta_is_shared(reports->meta) ||
-	    reports_get(reports, str_from(report->id), &row, err) != 0)
-		return error_set_errno(err, number, "%s: open", path);
-	int result =
-		row.has_file ? report_make_anew(reports, &row, "its file was on a front end that is gone", err) : 0;
-	report_free(&row);
-	return result != 0 ? -1 :
-	                     error_set(err, ERROR_UNAVAILABLE,
-	                               "The file is being made anew, as it was on a front end that is gone");
-}
+#define LOST "its file was on a front end that is gone"
 
 /* What a front end has left that had served before another one: the report was made again there. */
 static bool is_stale(const struct reports *reports, const struct report *report, int fd)
@@ -75,6 +59,36 @@ static bool is_stale(const struct reports *reports, const struct report *report,
 	return (uint64_t)st.st_size != report->bytes || modified_us < report->started_us - CLOCK_US_PER_SECOND;
 }
 
+/* A descriptor, or -1 with errno: ENOENT also where it was stale. */
+static int open_fresh(const struct reports *reports, const struct report *report, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 || !is_stale(reports, report, fd))
+		return fd;
+	close(fd);
+	report_file_remove(reports, report->file_id);
+	errno = ENOENT;
+	return -1;
+}
+
+/* Files are on the disk of the front end that held the catalog when they were made. Where that is another one, which is gone, the
+ * report is made again. */
+static int fail_to_open(struct reports *reports, const struct report *report, const char *path, struct error *err)
+{
+	struct report row;
+	int number = errno;
+
+	if (number != ENOENT || !meta_is_shared(reports->meta) ||
+	    reports_get(reports, str_from(report->id), &row, err) != 0)
+		return error_set_errno(err, number, "%s: open", path);
+	int result = row.has_file ? report_make_anew(reports, &row, LOST, err) : 0;
+	report_free(&row);
+	return result != 0 ? -1 :
+	                     error_set(err, ERROR_UNAVAILABLE,
+	                               "The file is being made anew, as it was on a front end that is gone");
+}
+
 int reports_open_file(struct reports *reports, const struct report *report, struct error *err)
 {
 	struct buf path = { 0 };
@@ -83,17 +97,54 @@ int reports_open_file(struct reports *reports, const struct report *report, stru
 	report_file_path(reports, report->file_id, &path);
 	if (!buf_cstr(&path))
 		error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
-	else if ((fd = open(path.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+	else if ((fd = open_fresh(reports, report, path.data)) < 0)
 		MAY_FAIL(fail_to_open(reports, report, path.data, err) != 0); /* it does */
-	if (fd >= 0 && is_stale(reports, report, fd)) {
-		close(fd);
-		fd = -1;
-		report_file_remove(reports, report->file_id);
-		errno = ENOENT;
-		MAY_FAIL(fail_to_open(reports, report, path.data, err) != 0);
-	}
 	buf_free(&path);
 	return fd;
+}
+
+bool report_file_is_lost(const struct reports *reports, const struct report *report)
+{
+	struct buf path = { 0 };
+	int fd = -1;
+
+	if (!meta_is_shared(reports->meta))
+		return false;
+	report_file_path(reports, report->file_id, &path);
+	bool is_lost = buf_cstr(&path) && (fd = open_fresh(reports, report, path.data)) < 0 && errno == ENOENT;
+	if (fd >= 0)
+		close(fd);
+	buf_free(&path);
+	return is_lost;
+}
+
+void report_note_lost(struct reports *reports, const struct report *report)
+{
+	/* Without memory, the next attempt at the delivery notes it again. */
+	if (buf_reserve(&reports->lost, sizeof(report->id)))
+		buf_add(&reports->lost, report->id, sizeof(report->id));
+}
+
+static void make_anew(struct reports *reports, const char *id)
+{
+	struct report report;
+	struct error err;
+	int result = reports_get(reports, str_from(id), &report, &err);
+
+	if (result == 0) {
+		if (report.has_file && report_file_is_lost(reports, &report))
+			result = report_make_anew(reports, &report, LOST, &err);
+		report_free(&report);
+	}
+	if (result != 0)
+		log_error("report", "%s: cannot be made anew yet: %s", id, err.message);
+}
+
+void report_make_lost_anew(struct reports *reports)
+{
+	for (size_t at = 0; at < reports->lost.len; at += ID_UUID_LEN + 1)
+		make_anew(reports, reports->lost.data + at);
+	buf_free(&reports->lost);
 }
 
 /* 1 if a job owns the file, 0 if not, -1. */

@@ -106,6 +106,9 @@ struct reports {
 	struct resolver *resolver;
 	const uint8_t *key;
 
+	struct buf
+		lost; /* ids of reports of which a delivery needs the file, each with its NUL: it was not on this disk */
+
 	bool held; /* a job could not be started: no further start before the next tick */
 	struct task slice;
 	struct event *tick;
@@ -150,7 +153,7 @@ void report_queue_remove(struct reports *reports, struct report_job *job);
 /* --- callback_note.c --- */
 
 /* A callbacks_file_fn: the file of the report that a delivery is of, `meta` being the struct meta. */
-MUST_CHECK int report_find_delivered(void *meta, struct str id, struct buf *sha256, struct error *err);
+MUST_CHECK int report_find_delivered(void *reports, struct str id, struct buf *sha256, struct error *err);
 
 /* --- job.c --- */
 
@@ -229,6 +232,15 @@ void report_expire(struct reports *reports, int64_t deadline_us);
 MUST_CHECK int report_files_init(struct reports *reports, struct error *err);
 void report_file_path(const struct reports *reports, const char *file_id, struct buf *out);
 void report_file_remove(const struct reports *reports, const char *file_id);
+
+/* Is the file of an ended report not here, but on the disk of a front end that is gone? What is left here of an earlier time under
+ * its name is removed. */
+bool report_file_is_lost(const struct reports *reports, const struct report *report);
+
+/* In the next tick, the report is made again if its file is lost. */
+void report_note_lost(struct reports *reports, const struct report *report);
+void report_make_lost_anew(struct reports *reports);
+
 /* Removes every file that no job owns. */
 MUST_CHECK int report_files_sweep(struct reports *reports, struct error *err);
 

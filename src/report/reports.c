@@ -88,7 +88,7 @@ struct reports *reports_new(struct tasks *tasks, const struct config *config, st
 	}
 	if (callbacks) {
 		callbacks_on_outcome(callbacks, note_callback, NULL);
-		callbacks_ask_for_file(callbacks, report_find_delivered, meta);
+		callbacks_ask_for_file(callbacks, report_find_delivered, reports);
 	}
 	report_scheduler_wake(reports);
 	return reports;
@@ -152,11 +152,14 @@ void reports_free(struct reports *reports)
 {
 	if (!reports)
 		return;
+	if (reports->callbacks)
+		callbacks_ask_for_file(reports->callbacks, NULL, NULL); /* they are freed after these */
 	each_running(reports, report_job_checkpoint);
 	free_jobs(reports);
 	task_cancel(&reports->slice);
 	free_event(reports->tick);
 	report_workers_free(reports); /* runs the loop, where a name is looked up */
+	buf_free(&reports->lost);
 	free(reports->dir);
 	free(reports);
 }

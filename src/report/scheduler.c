@@ -97,6 +97,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	reports->tick_at_us = now_us;
 	/* a job is not stuck because the process was stopped */
 	look_after_all(reports, elapsed_us < 2 * TICK_US ? elapsed_us : TICK_US);
+	report_make_lost_anew(reports);
 	reports->held = false;
 	report_scheduler_wake(reports);
 	report_expire(reports, clock_monotonic_us() + EXPIRY_US);

@@ -12,9 +12,11 @@ import harness
 import reporting
 from front_ends import (KEYS, PATIENCE, RANGE, REASON, ask_for_report, begin, begin_waiting, cluster, front_end, is_ready, send, server,
                         stored, wait_for_report, wait_until_ready)
+from test_callbacks import FAST, LOCAL, receivers
+from test_destinations import add
 
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
-assert cluster and server and front_end  # fixtures
+assert cluster and server and front_end and receivers  # fixtures
 
 
 def test_schema_is_what_migrate_makes(server):
@@ -79,6 +81,36 @@ def test_front_end_that_is_killed_is_replaced_with_all_that_was_acknowledged(fro
     assert answer.status == 503 and "Retry-After" in answer.headers, str(answer)
     answer = first.get(reporting.media_path(wait_for_report(first, account, request_id)), account=account)
     assert answer.status == 200, str(answer)
+
+
+def test_what_is_delivered_after_a_takeover_is_the_file_that_was_made_last(front_end, receivers):
+    """The one that has begun the first report and is back has but a part of its file, and nothing of the second one's."""
+    receiver = receivers(statuses=[503] * 10000)
+    options = {"callback_allow": LOCAL, "report_file_keep": "1h", **FAST}
+    first = begin(front_end(**options, report_pause="2s"))
+    first.add_producer()
+    account = first.new_account()
+    add(first, account, name="archive", type="put", url=receiver.url(path="/in/"))
+    for seed in range(3):
+        send(first, account, seed, 2000)
+    ids = [reporting.create(first, account, destination="archive", **RANGE)["request_id"]]
+    harness.wait_for(lambda: reporting.status(first, account, ids[0])["items_count"] > 0, PATIENCE)
+    second = begin_waiting(front_end(**options))
+    first.kill9()
+    harness.wait_for(second.answers, PATIENCE)
+    wait_until_ready(second)
+    ids.append(reporting.create(second, account, destination="archive", **RANGE)["request_id"])
+    ended = [wait_for_report(second, account, request_id) for request_id in ids]
+    files = [second.get(reporting.media_path(one), account=account).body for one in ended]
+    second.kill9()
+    first.options["report_pause"] = "0s"
+    begin(first)
+    receiver.requests.clear()
+    receiver.statuses.clear()
+    for request_id, file in zip(ids, files):
+        harness.wait_for(lambda: reporting.status(first, account, request_id).get("delivery", {}).get("state") == "delivered", PATIENCE)
+        sent = [body for path, _, body in receiver.requests if request_id in path]
+        assert set(sent) == {file}, [len(body) for body in sent]
 
 
 def test_front_end_that_was_stopped_ends_when_another_has_taken_its_place(front_end):
