@@ -100,7 +100,8 @@ struct daemon {
 	struct closing *closing;
 	struct api app;
 	struct inherited inherited;
-	struct tls *tls;     /* NULL: no listener has it */
+	struct tls *tls; /* NULL: no listener has it */
+	struct shared_seen seen;
 	struct relay *relay; /* forwards while another front end holds the catalog; NULL: there was no need */
 	struct http_server *http;
 	struct admin *admin;
@@ -472,6 +473,7 @@ static int start_store(struct daemon *d, struct error *err)
 		.ending = &d->ends_waiting,
 		.begin_relay = begin_relay,
 		.on_lost = on_catalog_lost,
+		.seen = &d->seen,
 		.arg = d,
 	};
 

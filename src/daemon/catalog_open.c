@@ -106,6 +106,7 @@ int catalog_open(struct meta **meta, const struct catalog_open *opening, struct 
 	if (options_use_postgresql(opening->config)) {
 		if (read_catalog(opening->config, opening->base, &catalog, err) != 0)
 			return -1;
+		catalog.shared.seen = opening->seen;
 		catalog.shared.on_lost = opening->on_lost;
 		catalog.shared.on_progress = on_progress;
 		catalog.shared.arg = opening->arg;

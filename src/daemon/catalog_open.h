@@ -10,6 +10,7 @@
 #include "base/config.h"
 #include "daemon/relay.h"
 #include "meta/meta.h"
+#include "meta/shared_catalog.h"
 
 struct catalog_open {
 	const struct config *config;
@@ -17,7 +18,8 @@ struct catalog_open {
 	const bool *ending; /* it becomes true where the daemon is to end while this waits */
 	/* With front_end_url, called once if it has to wait: begins to forward to whoever holds the catalog. NULL with *err. */
 	struct relay *(*begin_relay)(void *arg, const struct meta_shared_options *options, struct error *err);
-	void (*on_lost)(void *arg, const char *why); /* as of meta_shared_options */
+	void (*on_lost)(void *arg, const char *why); /* as of meta_shared_options, */
+	struct shared_seen *seen;                    /* likewise; it outlives the relay */
 	void *arg;
 };
 

@@ -446,7 +446,8 @@ static int open_all(struct shared *shared, const struct meta_shared_options *opt
 		id_uuid(shared->front_end);
 	if (shared_lease_name(shared, err) != 0)
 		return -1;
-	if ((shared->lease_us > 0 && shared_lease_take(shared, err) != 0) || shared_copy_check(shared, err) != 0)
+	if ((shared->lease_us > 0 && shared_lease_take(shared, options->seen, err) != 0) ||
+	    shared_copy_check(shared, err) != 0)
 		return -1;
 	return shared_lease_keep(shared, options->base, err);
 }

@@ -31,12 +31,25 @@ struct postgresql;
 #define SHARED_NAME_MAX 256
 #define SHARED_URL_MAX 256
 
+/*
+ * What a front end that waits for its turn has seen of the lease; zeros at first. The clock of PostgreSQL may be set ahead, or be
+ * another host's, which has taken over: then a lease seems to be over on which the one that holds the catalog counts. So it is over
+ * only when it has also stayed what it is for as long by the clock of the one that waits. Of the first that is seen PostgreSQL's
+ * clock decides, as it may be of long ago.
+ */
+#define SHARED_LEASE_MAX 256
+struct shared_seen {
+	char lease[SHARED_LEASE_MAX];
+	int64_t since_us; /* monotonic */
+};
+
 struct meta_shared_options {
 	const char *connection, *password; /* as of postgresql_options */
 	const char *name;                  /* of this front end, for others' logs */
 	const char *url;                   /* where others reach it; "" or NULL */
 	int64_t timeout_us, lease_us;
-	struct event_base *base; /* or NULL: a lost connection is not made again */
+	struct shared_seen *seen; /* kept between attempts; or NULL: there is but one */
+	struct event_base *base;  /* or NULL: a lost connection is not made again */
 	void (*on_lost)(void *arg,
 	                const char *why); /* another front end has taken over, or the copy is not right any more:
 	                                                a new start is needed; from the loop; or NULL */

@@ -118,8 +118,14 @@ void shared_give_up(struct shared *shared, const char *why);
 /* Makes the name of who holds it: of this directory of this host, not of a copy of it. */
 MUST_CHECK int shared_lease_name(struct shared *shared, struct error *err);
 
-/* Becomes the one that may write, unless somebody else is. */
-MUST_CHECK int shared_lease_take(struct shared *shared, struct error *err);
+/* The holder and until when it holds the catalog, as one text, by which a lease is known that was made longer. */
+#define SHARED_LEASE_SQL "holder || ' ' || extract(epoch FROM holder_until)"
+
+/* Is a lease over of which PostgreSQL's clock says so? It is noted as seen now. */
+bool shared_lease_is_over(struct shared_seen *seen, struct str lease, bool is_over_there, int64_t lease_us);
+
+/* Becomes the one that may write, unless somebody else is. `seen` as of meta_shared_options. */
+MUST_CHECK int shared_lease_take(struct shared *shared, struct shared_seen *seen, struct error *err);
 
 /* Says that it is there, and waits for it; does nothing without a lease. ERROR_UNAVAILABLE where another one holds it. For a
  * start. */

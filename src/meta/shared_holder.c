@@ -24,22 +24,34 @@ struct shared_holder_watch {
 	struct postgresql *postgresql;
 	struct event *ask;
 	struct shared_holder holder;
+	struct shared_seen own, *seen; /* of the lease */
+	int64_t lease_us;
 	bool is_asking, is_answered;
 	void (*told)(void *arg, const struct shared_holder *holder);
 	void *arg;
 };
 
+static bool is_true(struct str value)
+{
+	return value.len == 1 && value.p[0] == 1;
+}
+
+/* name, url, does nobody hold it? is the lease over by the clock there? which one || marks */
+#define COLUMNS (5 + SHARED_KEYS)
+
 static int take_holder(void *arg, const struct str *values, int count, struct error *err)
 {
 	struct shared_holder_watch *watch = arg;
 
-	if (shared_check_columns(count, 3 + SHARED_KEYS, err) != 0)
+	if (shared_check_columns(count, COLUMNS, err) != 0)
 		return -1;
 	snprintf(watch->holder.name, sizeof(watch->holder.name), "%.*s", STR_ARGS(values[0]));
 	snprintf(watch->holder.url, sizeof(watch->holder.url), "%.*s", STR_ARGS(values[1]));
-	watch->holder.is_free = values[2].len == 1 && values[2].p[0] == 1;
+	bool is_over = shared_lease_is_over(watch->seen, values[4], is_true(values[3]), watch->lease_us);
+	watch->holder.is_free = is_true(values[2]) || is_over;
 	for (size_t i = 0; i < SHARED_KEYS; i++)
-		snprintf(watch->holder.marks[i], sizeof(watch->holder.marks[i]), "%.*s", STR_ARGS(values[3 + i]));
+		snprintf(watch->holder.marks[i], sizeof(watch->holder.marks[i]), "%.*s",
+		         STR_ARGS(values[COLUMNS - SHARED_KEYS + i]));
 	watch->is_answered = true;
 	return 0;
 }
@@ -57,8 +69,8 @@ static void on_ask(evutil_socket_t fd, short what, void *arg)
 {
 	struct shared_holder_watch *watch = arg;
 	struct postgresql_statement statement = SHARED_STATEMENT(
-		"SELECT holder_name, holder_url, holder = '' OR holder_until < clock_timestamp(), " MARK_OF(
-			KEY_1) ", " MARK_OF(KEY_2) ", " MARK_OF(KEY_3) " FROM cdrd_catalog");
+		"SELECT holder_name, holder_url, holder = '', holder_until < clock_timestamp(), " SHARED_LEASE_SQL
+		", " MARK_OF(KEY_1) ", " MARK_OF(KEY_2) ", " MARK_OF(KEY_3) " FROM cdrd_catalog");
 
 	(void)fd;
 	(void)what;
@@ -83,6 +95,8 @@ struct shared_holder_watch *shared_holder_watch_new(const struct meta_shared_opt
 	}
 	watch->told = told;
 	watch->arg = arg;
+	watch->seen = options->seen ? options->seen : &watch->own;
+	watch->lease_us = options->lease_us;
 	watch->postgresql = shared_new_connection(options, NULL, err);
 	if (watch->postgresql && postgresql_watch(watch->postgresql, options->base, err) == 0) {
 		watch->ask = event_new(options->base, -1, EV_PERSIST, on_ask, watch);

@@ -130,6 +130,36 @@ int shared_lease_name(struct shared *shared, struct error *err)
 	return 0;
 }
 
+bool shared_lease_is_over(struct shared_seen *seen, struct str lease, bool is_over_there, int64_t lease_us)
+{
+	int64_t now_us = clock_monotonic_us();
+
+	if (!str_is(lease, seen->lease)) {
+		seen->since_us = seen->lease[0] ? now_us : now_us - lease_us;
+		snprintf(seen->lease, sizeof(seen->lease), "%.*s", STR_ARGS(lease));
+	}
+	return is_over_there && now_us - seen->since_us >= lease_us;
+}
+
+struct look {
+	struct shared_seen *seen;
+	int64_t lease_us;
+	char lease[SHARED_LEASE_MAX]; /* that is over; "" */
+};
+
+/* is it over by the clock there? which one */
+static int take_look(void *arg, const struct str *values, int count, struct error *err)
+{
+	struct look *look = arg;
+	bool is_over_there = values[0].len == 1 && values[0].p[0] == 1;
+
+	(void)count;
+	(void)err;
+	if (shared_lease_is_over(look->seen, values[1], is_over_there, look->lease_us))
+		str_copy(look->lease, sizeof(look->lease), look->seen->lease);
+	return 0;
+}
+
 struct claim {
 	bool is_taken;
 	char holder[128];
@@ -146,7 +176,8 @@ static int take_claim(void *arg, const struct str *values, int count, struct err
 	return 0;
 }
 
-int shared_lease_take(struct shared *shared, struct error *err)
+/* `over`: a lease that is over; "". */
+static int claim_it(struct shared *shared, const char *over, struct error *err)
 {
 	struct claim claim = { .is_taken = false };
 	struct postgresql_bigint room;
@@ -154,7 +185,7 @@ int shared_lease_take(struct shared *shared, struct error *err)
 		SHARED_STATEMENT(
 			"UPDATE cdrd_catalog SET holder = $1::text, holder_name = $2::text, holder_url = $4::text, "
 			"holder_until = clock_timestamp() + $3::bigint * interval '1 us' "
-			"WHERE holder = '' OR holder = $1::text OR holder_until < clock_timestamp()"),
+			"WHERE holder = '' OR holder = $1::text OR " SHARED_LEASE_SQL " = $5::text"),
 		SHARED_STATEMENT("SELECT holder = $1::text, holder_name FROM cdrd_catalog"),
 	};
 
@@ -163,7 +194,8 @@ int shared_lease_take(struct shared *shared, struct error *err)
 	statements[0].parameters[1] = str_from(shared->name);
 	statements[0].parameters[2] = postgresql_bigint(&room, (uint64_t)shared->lease_us);
 	statements[0].parameters[3] = str_from(shared->url);
-	statements[0].parameters_count = 4;
+	statements[0].parameters[4] = str_from(over);
+	statements[0].parameters_count = 5;
 	statements[1].parameters_count = 1;
 	statements[1].row = take_claim;
 	statements[1].arg = &claim;
@@ -175,6 +207,20 @@ int shared_lease_take(struct shared *shared, struct error *err)
 		return error_set(err, ERROR_UNAVAILABLE, "PostgreSQL: the front end %s holds the catalog",
 		                 claim.holder);
 	return 0;
+}
+
+int shared_lease_take(struct shared *shared, struct shared_seen *seen, struct error *err)
+{
+	struct shared_seen nothing = { .since_us = 0 };
+	struct look look = { .seen = seen ? seen : &nothing, .lease_us = shared->lease_us };
+	struct postgresql_statement statement =
+		SHARED_STATEMENT("SELECT holder_until < clock_timestamp(), " SHARED_LEASE_SQL " FROM cdrd_catalog");
+
+	statement.row = take_look;
+	statement.arg = &look;
+	if (postgresql_exchange(shared->postgresql, &statement, 1, err) != 0)
+		return -1;
+	return claim_it(shared, look.lease, err);
 }
 
 void shared_lease_give_back(struct shared *shared)

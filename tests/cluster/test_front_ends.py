@@ -365,6 +365,16 @@ def test_front_end_that_has_taken_over_looks_for_the_one_of_before_no_more(pair)
             listener.accept()
 
 
+def test_clock_of_postgresql_that_is_set_ahead_makes_no_second_holder(reached, server):
+    holder, other = begin(reached(postgresql_lease="12s")), reached(postgresql_lease="12s")
+    begin_forwarding(other)
+    server.query("UPDATE cdrd_catalog SET holder_until = clock_timestamp() - interval '1 s'")  # to both, that is the same
+    for _ in range(8):
+        time.sleep(0.5)
+        assert holds(holder) and readiness(other)["role"] == "forwards"
+    assert "serves what is in" not in other.log()
+
+
 def test_slow_clients_and_many_of_them_are_served(pair):
     """Reports that are read slowly, from many clients at once, are whole."""
     holder, other = pair

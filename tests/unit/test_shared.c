@@ -770,6 +770,34 @@ START_TEST(who_is_not_heard_of_loses_it)
 }
 END_TEST
 
+static void set_clock_ahead(void)
+{
+	run_sql("UPDATE cdrd_catalog SET holder_until = clock_timestamp() - interval '1 s'", NULL, NULL);
+}
+
+/* It is set, or another host has taken over whose clock is ahead: to the one that waits, the lease seems to be over. */
+START_TEST(a_clock_of_postgresql_that_is_set_ahead_takes_the_catalog_from_nobody)
+{
+	struct shared_seen seen = { .since_us = 0 };
+
+	options.lease_us = LEASE_US;
+	options.seen = &seen;
+	ASSERT_OK(open_front_end(0));
+	ck_assert_int_eq(open_front_end(1), -1);
+	set_clock_ahead();
+	ck_assert_int_eq(open_front_end(1), -1);
+	ck_assert_int_eq((int)err.code, ERROR_UNAVAILABLE);
+	usleep(LEASE_US / 2);
+	ck_assert_int_eq(open_front_end(1), -1);
+	ASSERT_OK(meta_check_held(metas[0], &err));
+	ASSERT_OK(put_row(metas[0], META_DB_ACCOUNTS, "abcd1234", "first"));
+	usleep(LEASE_US / 2 + LEASE_US / 4);
+	ck_assert_int_eq(meta_check_held(metas[0], &err), -1);
+	ASSERT_OK(open_front_end(1));
+	ck_assert_str_eq(read_row(metas[1], META_DB_ACCOUNTS, "abcd1234"), "first");
+}
+END_TEST
+
 /* Whoever is cut off knows by its own clock when another one may have taken its place. */
 START_TEST(what_was_not_confirmed_for_the_lease_is_not_held)
 {
@@ -965,6 +993,7 @@ Suite *suite_shared(void)
 	tcase_add_test(one, who_is_not_heard_of_loses_it);
 	tcase_add_test(one, what_postgresql_refuses_is_told_until_a_change_succeeds);
 	tcase_add_test(one, a_server_that_does_not_commit_is_waited_for_once);
+	tcase_add_test(one, a_clock_of_postgresql_that_is_set_ahead_takes_the_catalog_from_nobody);
 	tcase_add_test(one, what_was_not_confirmed_for_the_lease_is_not_held);
 	tcase_add_test(one, a_copied_data_dir_is_another_front_end);
 	tcase_add_test(one, who_says_that_it_is_there_keeps_it);
