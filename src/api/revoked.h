@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * revoked.h: credentials that end take what they have opened with them; private to api/, but for the two that main.c
+ * revoked.h: credentials that end take what they have opened with them; private to api/, but for the two that daemon/modules.c
  * calls (api.h).
  *
  * Whoever is let in leaves a pass (meta/pass.h) with the request. After each change of accounts, keys and producers, and

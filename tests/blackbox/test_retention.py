@@ -37,8 +37,8 @@ def test_days_beyond_retention_go_and_the_rest_stays(daemons):
     assert set(days(daemon)) == {young.isoformat(), *kept}
 
 
-# What keeps a report in the making for some seconds, with a checkpoint after each slice.
-SLOW = {"usage_records": "no", "report_pause": "20ms", "report_checkpoint": "0", "seal_rows": "65536", "seal_age": "1d"}
+# What keeps a report in the making for longer than retention waits between two looks, with a checkpoint after each slice.
+SLOW = {"usage_records": "no", "report_pause": "500ms", "report_checkpoint": "0", "seal_rows": "65536", "seal_age": "1d"}
 ROWS = 12000
 
 
