@@ -446,7 +446,10 @@ static struct clickhouse_query *query_new(struct clickhouse *clickhouse, const s
 struct clickhouse_query *clickhouse_start(struct clickhouse *clickhouse, const struct clickhouse_request *request,
                                           struct error *err)
 {
-	struct clickhouse_query *query = query_new(clickhouse, request, NULL);
+	size_t first = clickhouse->servers.shards[request->shard].first;
+	struct clickhouse_server *only =
+		request->replica > 0 ? &clickhouse->servers.list[first + request->replica - 1] : NULL;
+	struct clickhouse_query *query = query_new(clickhouse, request, only);
 
 	if (!query)
 		error_set(err, ERROR_NOMEM, "a query to ClickHouse: out of memory");
@@ -523,6 +526,11 @@ void clickhouse_state(const struct clickhouse *clickhouse, size_t quorum, struct
 size_t clickhouse_shards(const struct clickhouse *clickhouse)
 {
 	return clickhouse->servers.shards_count;
+}
+
+size_t clickhouse_replicas(const struct clickhouse *clickhouse, size_t shard)
+{
+	return clickhouse->servers.shards[shard].count;
 }
 
 /* --- its life --- */

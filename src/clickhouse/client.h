@@ -47,6 +47,7 @@ MUST_CHECK struct clickhouse *clickhouse_new(struct event_base *base, const stru
 void clickhouse_free(struct clickhouse *clickhouse);
 
 size_t clickhouse_shards(const struct clickhouse *clickhouse);
+size_t clickhouse_replicas(const struct clickhouse *clickhouse, size_t shard);
 
 /* `answer` dies when it returns, unless its memory is taken. ERROR_UNAVAILABLE: no replica has answered in time, or all say
  * that they cannot now; whether a change has been made is not known. ERROR_IO: the query is wrong for the server. */
@@ -54,6 +55,7 @@ typedef void (*clickhouse_fn)(void *arg, struct buf *answer, const struct error 
 
 struct clickhouse_request {
 	size_t shard;
+	size_t replica;       /* from 1 on: it alone is asked, once; 0: any of the shard's */
 	struct str sql;       /* is copied */
 	struct str body;      /* what follows the statement: the rows of an insert; the caller's until the end */
 	const char *settings; /* "name=value&...", or NULL; is copied */

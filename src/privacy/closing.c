@@ -35,6 +35,8 @@ struct closing {
 	struct account_key key;           /* its */
 	bool is_subaccount;
 	struct purge *purge;
+	char put_off[ACCOUNT_ID_MAX + 1]; /* the account that was put off last, */
+	int64_t put_off_until_us;         /* until then */
 };
 
 static void run_in(struct closing *closing, int64_t us)
@@ -72,6 +74,8 @@ static bool look_at(void *arg, const struct account *account)
 	if (account->deleted_us) {
 		int64_t due_us = account->deleted_us + closing->context.config->account_grace;
 
+		if (strcmp(account->id, closing->put_off) == 0 && due_us < closing->put_off_until_us)
+			due_us = closing->put_off_until_us;
 		if (due_us > clock_now_us()) {
 			closing->next_us = due_us < closing->next_us ? due_us : closing->next_us;
 		} else if (store_clock_allows_deletion(closing->context.store) && !has_subaccounts(closing, account)) {
@@ -163,6 +167,20 @@ static int end_account(struct closing *closing, struct error *err)
 	return 0;
 }
 
+/* Its id is free when no replica shows its records any more; accounts after it are removed meanwhile. */
+static void put_off(struct closing *closing)
+{
+	log_warn("privacy",
+	         "account %s: waits, its records removed, for a replica of the cluster that is missing or behind",
+	         closing->account);
+	memcpy(closing->put_off, closing->account, sizeof(closing->put_off));
+	/* The round goes on with it, and passes over it. */
+	closing->put_off_until_us = clock_now_us() + AFTER_ERROR_US;
+	purge_free(closing->purge);
+	closing->purge = NULL;
+	closing->stage = STAGE_LOOK;
+}
+
 static int step_records(struct closing *closing, int64_t deadline_us, int64_t *pause_us, struct error *err)
 {
 	bool dirty, done;
@@ -186,7 +204,12 @@ static int step_records(struct closing *closing, int64_t deadline_us, int64_t *p
 	if (dirty && ingest_commit_own(closing->context.ingest, err) != 0)
 		return -1;
 	*pause_us = purge_waits(closing->purge) ? LOOK_FIRST_US : 0;
-	return done ? end_account(closing, err) : 0;
+	if (!done)
+		return 0;
+	if (purge_is_complete(closing->purge))
+		return end_account(closing, err);
+	put_off(closing);
+	return 0;
 }
 
 static int step(struct closing *closing, int64_t deadline_us, int64_t *pause_us, struct error *err)

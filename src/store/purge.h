@@ -33,6 +33,9 @@ MUST_CHECK int purge_step(struct purge *purge, int64_t deadline_us, bool *dirty,
 /* Has the last step left all to a cluster, or does it wait for a move to one? Then the next one is due in a second or so. */
 bool purge_waits(const struct purge *purge);
 
+/* After *done: has each replica of a cluster said for itself that it has nothing of the account any more? */
+bool purge_is_complete(const struct purge *purge);
+
 struct purge_counts {
 	uint64_t records; /* removed, old versions among them */
 	uint64_t days;    /* that held any */

@@ -218,3 +218,30 @@ def test_a_server_that_refuses_is_told_of_without_the_number(daemon, servers):
     with pytest.raises(harness.CtlError) as failure:
         daemon.ctl("erase", "--account", account.id, "--number", PERSON)
     assert "erased" in failure.value.stderr and PERSON not in failure.value.stderr, failure.value.stderr
+
+
+def rows_of(server, daemon):
+    return int(server.query(f"SELECT count() FROM {daemon.options['clickhouse_database']}.sms"))
+
+
+def test_an_account_is_gone_when_no_replica_has_records_of_it(daemon, servers):
+    """Until then its id is not free: a replica that was missing would show its records to whoever has that id next."""
+    daemon.options.update(account_grace="0", clickhouse_quorum=1, clickhouse_timeout="60s")
+    daemon.restart()
+    await_ready(daemon)
+    account, other = daemon.new_account(), daemon.new_account()
+    daemon.post_cdrs(many_sms(account, 400) + many_sms(other, 50))
+    both = [servers.server(1, number) for number in (1, 2)]
+    for server in both:
+        harness.wait_for(lambda: rows_of(server, daemon) == 450, 60)
+    both[1].stop()
+    harness.wait_for(lambda: "is missing" in daemon.log(), 60)
+    daemon.ctl("account", "delete", account.id)
+    harness.wait_for(lambda: rows_of(both[0], daemon) == 50, 60)
+    time.sleep(3)  # it has been looked at since
+    shown = daemon.ctl_run("account", "show", account.id)
+    both[1].resume()
+    assert shown.returncode == 0 and b"deleted" in shown.stdout, shown
+    harness.wait_for(lambda: daemon.ctl_run("account", "show", account.id).returncode != 0, 120)
+    assert [rows_of(server, daemon) for server in both] == [50, 50]
+    assert len(all_records(daemon, other)) == 50

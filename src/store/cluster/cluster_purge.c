@@ -10,11 +10,14 @@
 #include "store/cluster/cluster_sql.h"
 
 #define LOOKS_MAX 60
+#define REPLICA_LOOKS_MAX 10 /* for one that is behind the others */
 
 struct cluster_purge {
 	struct cluster *cluster;
 	struct account_key account;
 	size_t shard;
+	size_t replica; /* that is looked at by itself; 0: nothing is known yet of any */
+	bool missed;    /* one has not answered, or has rows still */
 	struct clickhouse_query *query;
 	/* Lines of table TAB rows TAB deletions under way: those of the shard that have rows, when it was last looked at. */
 	struct buf left;
@@ -53,8 +56,18 @@ uint64_t cluster_purge_rows(const struct cluster_purge *purge)
 	return purge->rows;
 }
 
-static void next_shard(struct cluster_purge *purge)
+bool cluster_purge_missed(const struct cluster_purge *purge)
 {
+	return purge->missed;
+}
+
+/* The one that was asked has none left: now each by itself. */
+static void next_replica(struct cluster_purge *purge)
+{
+	purge->looks_left = REPLICA_LOOKS_MAX;
+	if (purge->replica++ < clickhouse_replicas(purge->cluster->clickhouse, purge->shard))
+		return;
+	purge->replica = 0;
 	purge->shard++;
 	purge->has_begun = purge->is_counted = false;
 	buf_clear(&purge->left);
@@ -79,6 +92,11 @@ static void on_answer(void *arg, struct buf *answer, const struct error *err)
 	struct cluster_purge *purge = arg;
 
 	purge->query = NULL;
+	if (err && purge->replica > 0) {
+		purge->missed = true;
+		next_replica(purge);
+		return;
+	}
 	if (err) {
 		purge->failure = *err;
 		return;
@@ -87,7 +105,10 @@ static void on_answer(void *arg, struct buf *answer, const struct error *err)
 		return; /* a deletion has begun */
 	buf_move(&purge->left, answer);
 	if (purge->left.len == 0) {
-		next_shard(purge);
+		next_replica(purge);
+	} else if (purge->replica > 0 && purge->looks_left-- == 0) {
+		purge->missed = true;
+		next_replica(purge);
 	} else if (!purge->has_begun) {
 		purge->left_at = 0;
 		count_rows(purge);
@@ -97,6 +118,7 @@ static void on_answer(void *arg, struct buf *answer, const struct error *err)
 static int ask(struct cluster_purge *purge, struct buf *sql, struct error *err)
 {
 	const struct clickhouse_request request = { .shard = purge->shard,
+		                                    .replica = purge->replica,
 		                                    .sql = buf_str(sql),
 		                                    .settings =
 		                                            purge->looks ? cluster_read_settings(purge->cluster) : NULL,
@@ -165,6 +187,8 @@ int cluster_purge_step(struct cluster_purge *purge, bool *done, struct error *er
 		*err = purge->failure;
 		return -1;
 	}
+	if (purge->replica > 0)
+		return look(purge, err);
 	if (!purge->has_begun && purge->left_at < purge->left.len)
 		return delete_next(purge, err);
 	if (!purge->has_begun) {

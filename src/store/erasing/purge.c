@@ -25,6 +25,7 @@ struct purge {
 	bool begun;                    /* something of it was removed */
 	struct cluster_purge *cluster; /* of what is not in days; or NULL */
 	bool waits;                    /* for that */
+	bool missed;                   /* a replica of it */
 	struct purge_counts counts;
 };
 
@@ -64,6 +65,11 @@ void purge_free(struct purge *purge)
 bool purge_waits(const struct purge *purge)
 {
 	return purge->waits;
+}
+
+bool purge_is_complete(const struct purge *purge)
+{
+	return !purge->missed;
 }
 
 void purge_counts(const struct purge *purge, struct purge_counts *counts)
@@ -294,6 +300,7 @@ int purge_step(struct purge *purge, int64_t deadline_us, bool *dirty, bool *done
 		purge->counts.records = cluster_purge_rows(purge->cluster);
 		if (!none_left)
 			return 0;
+		purge->missed = cluster_purge_missed(purge->cluster);
 		cluster_purge_free(purge->cluster);
 		purge->cluster = NULL;
 	}
