@@ -396,7 +396,9 @@ static int step_reports(struct finding *finding, int64_t deadline_us, bool *done
 
 static bool schedule_has_it(const struct finding *finding, const struct schedule *schedule)
 {
-	if (finding->id[0] && str_equal_nocase(str_from(schedule->id), str_from(finding->id)))
+	struct str id = str_from(finding->id);
+
+	if (id.len > 0 && str_equal_nocase(str_from(schedule->id), id))
 		return true;
 	for (size_t i = 0; i < schedule->params.count; i++)
 		if (erase_is_in(finding->matcher, schedule->params.list[i].value))
