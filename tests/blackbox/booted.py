@@ -80,6 +80,11 @@ class Booted(harness.Daemon):
     def ctl_run(self, *arguments, stdin=None):
         return self.inside(self.cdrctl, "--json", *arguments, stdin=stdin)
 
+    def admin(self, command, **args):
+        """Its socket is seen inside alone."""
+        (_, subject), *options = args.items()
+        return self.ctl(*command.split(), subject, *(word for name, value in options for word in (f"--{name}", value)))
+
     def log(self):
         return self.output.decode(errors="replace").replace("\r", "")
 

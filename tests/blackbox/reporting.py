@@ -35,14 +35,15 @@ def status(daemon, account, id):
 
 
 def wait(daemon, account, id, until=ENDED, seconds=WAIT_SECONDS):
-    """The status as soon as it is one of `until`."""
-    deadline = time.monotonic() + seconds
+    """The status as soon as it is one of `until`. What lasts is looked for less often the longer it takes."""
+    begun = time.monotonic()
     while True:
         seen = status(daemon, account, id)
         if seen["request_status"] in until:
             return seen
-        assert time.monotonic() < deadline, f"still {seen} after {seconds} s"
-        time.sleep(0.01)
+        waited = time.monotonic() - begun
+        assert waited < seconds, f"still {seen} after {seconds} s"
+        time.sleep(min(0.01 + waited / 20, 0.1) if until is ENDED else 0.01)
 
 
 def make(daemon, account, **params):
