@@ -6,6 +6,7 @@ import decimal
 import http.client
 import json
 import random
+import re
 import time
 import zoneinfo
 
@@ -254,9 +255,10 @@ def test_a_parent_sums_up_its_subaccounts(daemon, account):
 # --- large ones ---
 
 def of_many_departments(body):
-    """The records with one of 1000 account_refs each: too many for the columns of a block, so that lines are read."""
-    records = [json.loads(line) for line in body.splitlines()]
-    return [{**record, "account_ref": f"department {i * 7 % 1000}"} for i, record in enumerate(records)]
+    """The records with one of 1000 account_refs each: too many for the columns of a block, so that lines are read. They are not
+    parsed for it, which would take longer than the tests."""
+    without = re.sub(rb'"account_ref":"[^"]*",', b"", body)
+    return b"".join(b'{"account_ref":"department %d",%b' % (i * 7 % 1000, line[1:]) for i, line in enumerate(without.splitlines(True)))
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +269,7 @@ def large(daemons):
     for seed in range(4):
         body = harness.generate_bytes("SMS", [account], 50000, iso(YESTERDAY - 29 * DAY), iso(YESTERDAY + DAY),
                                       "--direction", "outbound", "--seed", str(seed))
-        assert daemon.post_cdrs(of_many_departments(body))["accepted"] == 50000
+        assert daemon.post_body(of_many_departments(body)).json()["accepted"] == 50000
     yield daemon, account
     daemon.stop()
 

@@ -27,12 +27,15 @@ let failures = 0;
 const LOGGED_BY_BROWSER = /^Failed to load resource: /;
 
 export class Tab {
-  /* `options` are those of a context of Playwright: viewport, colorScheme, locale, timezoneId, ... */
+  /*
+   * `options` are those of a context of Playwright: viewport, colorScheme, locale, timezoneId, ... Nothing moves, as to paint
+   * what does takes the processor from what is tested.
+   */
   static async open(browser, daemon, options = {}) {
     const tab = new Tab();
 
     tab.daemon = daemon;
-    tab.context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', timezoneId: 'UTC', ...options });
+    tab.context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', timezoneId: 'UTC', reducedMotion: 'reduce', ...options });
     tab.page = await tab.context.newPage();
     tab.page.setDefaultTimeout(PATIENCE_MS);
     tab.faults = [];
@@ -88,8 +91,11 @@ export class Tab {
     return this.page.getByRole('heading', { name, exact: true });
   }
 
-  /* Into the build folder, for people to look at. */
+  /* Into the build folder, for people to look at; where slow tests are left out, of what failed alone. */
   async shoot(name, options = {}) {
+    if (process.env.CDRD_QUICK_TESTS && !name.startsWith('failed-')) {
+      return;
+    }
     mkdirSync(SHOTS, { recursive: true });
     await this.page.screenshot({ path: join(SHOTS, `${name}.png`), animations: 'disabled', ...options });
   }
