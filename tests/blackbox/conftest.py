@@ -8,6 +8,10 @@ import pytest
 import clock as clocks
 import harness
 
+# Of tests marked as slow, another one proves nearly as much for less. ./runtests leaves them out, CI and who calls pytest do not.
+IS_QUICK = bool(os.environ.get("CDRD_QUICK_TESTS"))
+SLOW_IN_SANDBOX = {"test_media", "test_backup"}  # of what they ask of the system, others ask the most, too
+
 # Files that take longest, in the order of their length: each is run by one worker, and the others would wait for one that
 # begins last. One that is missing here, or no longer long, does no harm.
 LONGEST = ["test_documents", "test_bad_input", "test_report_crash", "test_summary", "test_feeds"]
@@ -23,6 +27,21 @@ def skip_what_cannot_be(items):
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes long for what it proves beside other tests; ./runtests --slow runs it")
+
+
+def is_slow(item):
+    return item.get_closest_marker("slow") or harness.IS_SANDBOXED and item.path.stem in SLOW_IN_SANDBOX
+
+
+def leave_out_slow(items):
+    """With a reason that ./runtests counts."""
+    for item in items:
+        if IS_QUICK and is_slow(item):
+            item.add_marker(pytest.mark.skip(reason="slow"))
+
+
 def begin_with(items, longest):
     ranks = {name: rank for rank, name in enumerate(longest)}
     items.sort(key=lambda item: ranks.get(item.path.stem, len(longest)))
@@ -30,6 +49,7 @@ def begin_with(items, longest):
 
 def pytest_collection_modifyitems(items):
     begin_with(items, LONGEST)
+    leave_out_slow(items)
     if IN_CLUSTER:
         skip_what_cannot_be(items)
 

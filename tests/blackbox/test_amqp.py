@@ -276,6 +276,7 @@ def test_a_broker_that_does_not_tell_a_queues_length_is_consumed_and_not_asked_a
     consumer.daemon.stop()
 
 
+@pytest.mark.slow
 def test_every_confirmed_message_is_stored_once_over_crashes_of_daemon_and_broker(consumer):
     publisher = Publisher(consumer)
     for turn in range(4):

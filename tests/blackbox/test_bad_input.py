@@ -333,7 +333,7 @@ def bomb(encoding, mib):
     return b"".join([made.compress(bytes(1 << 20)) for _ in range(mib)] + [made.flush()])
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+@pytest.mark.parametrize("encoding", [pytest.param("gzip", marks=pytest.mark.slow), "zstd"])
 def test_a_decompression_bomb_is_stopped(daemon, encoding):
     body = bomb(encoding, 1024)
     begun = daemon.cpu_seconds()

@@ -92,6 +92,7 @@ def assert_found_by_id(daemon, writer, sample=20):
         assert [r["id"] for r in page["records"]] == [record["id"]]
 
 
+@pytest.mark.slow
 def test_every_acknowledged_record_is_there_once_after_kill_9(daemons):
     daemon = daemons()
     pick = random.Random(20)

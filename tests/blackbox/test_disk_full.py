@@ -204,6 +204,7 @@ def test_a_full_disk_is_507_and_reads_go_on(daemons):
     assert report is None or report["request_status"] in ("SUCCESS", "FAILED")
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_at_every_stage_costs_nothing_but_what_needs_room():
     """tests/faults/fill, a sample of it, or with --long all."""
     run = subprocess.run([sys.executable, FILL, *(["--all"] if LONG else ["--seed", "1"])], stdout=subprocess.PIPE,

@@ -28,7 +28,7 @@ def build(tmp_path_factory):
 
 
 def run(folder, *command):
-    environment = {**os.environ, "MAKEFLAGS": f"-j{os.cpu_count()}"}
+    environment = {**os.environ, "MAKEFLAGS": f"-j{os.cpu_count()}", "XZ_OPT": "-0"}
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900, env=environment)
     assert ended.returncode == 0, f"{command} exited with {ended.returncode}:\n{ended.stdout[-4000:]}\n{ended.stderr[-4000:]}"
 
@@ -46,6 +46,7 @@ def test_the_tarball_has_the_tracked_files_and_what_autoreconf_and_npm_make():
     assert sorted(more) == [], "in the tarball, but not tracked"
 
 
+@pytest.mark.slow
 def test_the_tarball_builds_installs_and_leaves_nothing_behind(build):
     """From sources that can't be written to. What runs the tests is built; it is run elsewhere."""
     run(build, "make", "distcheck", "TESTS=", "DISTCHECK_CONFIGURE_FLAGS=CFLAGS=-O0")

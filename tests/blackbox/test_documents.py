@@ -84,6 +84,7 @@ def clone(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_first_of_two_commands_shows_what_cdrd_answers(clone):
     assert "./quickstart " in section("Two commands") and "./runtests " in section("Two commands")
     ended = subprocess.run(["./quickstart", "--once"], cwd=clone, capture_output=True, text=True, timeout=600,
@@ -104,8 +105,8 @@ def test_installing_by_the_readme_installs_what_it_names(clone, tmp_path):
         (stubs / name).chmod(0o755)
     root = tmp_path / "root"
     root.mkdir()
-    # What quickstart has built in this clone need not be built once more.
-    build = build.replace("build/release", "build/quickstart").replace("../../configure", "./config.status --version; : ")
+    # What the tests run need not be built once more.
+    build = build.replace("build/release", harness.BUILD_DIR).replace("../../configure", "./config.status --version; : ")
     environment = {**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}", "DESTDIR": str(root), "MAKEFLAGS": "-j2"}
     ended = subprocess.run(["bash", "-euo", "pipefail", "-c", build], cwd=clone, capture_output=True, text=True,
                            timeout=900, env=environment)
@@ -126,6 +127,7 @@ def test_fuzzing_by_the_readme_names_what_there_is():
 
 # --- CONTRIBUTING.md ---
 
+@pytest.mark.slow
 def test_one_thing_alone_is_tested_as_contributing_says():
     commands = re.findall(r"^\| a .* \| `([^`]+)` \|$", CONTRIBUTING, re.MULTILINE)
     assert len(commands) == 3

@@ -115,6 +115,7 @@ def test_heavy_queries_of_one_account_leave_others_and_ingest_quick(daemon, heav
         assert beside[name] < TIMES * quiet[name] + SLACK_SECONDS, (name, quiet[name], beside[name])
 
 
+@pytest.mark.slow
 def test_reports_summaries_and_sealing_get_their_share_beside_heavy_queries(daemons):
     daemon = daemons(shed_lag="0", seal_age="200ms")
     account, target = load_heavy(daemon)
@@ -162,6 +163,7 @@ def making_reports(daemon, account, clients):
             client.result()
 
 
+@pytest.mark.slow
 def test_reports_leave_ingest_a_good_part_of_the_time(daemons):
     daemon = daemons(shed_lag="0")
     account, _ = load_heavy(daemon)

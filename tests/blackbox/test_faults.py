@@ -10,6 +10,7 @@ SWEEP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "faults",
 LONG = bool(os.environ.get("CDRD_LONG_TESTS"))
 
 
+@pytest.mark.slow
 def test_a_call_that_fails_costs_nothing_but_what_needs_it():
     run = subprocess.run([sys.executable, SWEEP, *(["--all"] if LONG else ["--seed", "1"])], stdout=subprocess.PIPE,
                          env={**os.environ, "CDRD_BUILD_DIR": harness.BUILD_DIR}, text=True, check=False)

@@ -271,6 +271,7 @@ def test_a_file_whose_header_line_does_not_fit_goes_to_failed_and_the_others_to_
     assert json.loads((feed.spool / "failed" / "0003.csv.report.json").read_text())["failure"]
 
 
+@pytest.mark.slow
 def test_a_spool_of_very_many_files_reads_each_the_oldest_first_and_answers_meanwhile(feed):
     count = 2500  # more than twice as many as are remembered of a look
     feed.daemon.stop()
@@ -288,6 +289,7 @@ def test_a_spool_of_very_many_files_reads_each_the_oldest_first_and_answers_mean
     while sum(name.endswith(".csv") for name in os.listdir(feed.spool)) > 0:
         feed.daemon.ctl("status")
         asked += 1
+        time.sleep(0.1)
     assert asked > 0
     harness.wait_for(lambda: len(os.listdir(feed.spool / "done")) == 2 * count, PATIENCE)
     records = feed.daemon.records(feed.account, product="VOICE-CALL", **whole_day())["records"]
@@ -310,6 +312,7 @@ def test_a_file_half_read_is_read_on_even_if_an_older_one_comes_meanwhile(feed):
     assert feed.rejected() == broken(0, count, every)
 
 
+@pytest.mark.slow
 def test_what_is_rejected_is_in_quarantine_once_whatever_else_changes_before_a_crash(feed):
     """Other changes of the catalog commit what waits in it."""
     count, every = 60000, 20
@@ -400,7 +403,9 @@ def test_a_tail_finds_its_place_after_rotations_while_the_daemon_was_down(feed):
     harness.wait_for(lambda: feed.ids() == numbers(1, 9), PATIENCE)
 
 
-@pytest.mark.parametrize("call, path", [("readdir", "{directory}"), ("stat", "calls.csv.1"), ("open", "calls.csv.1"), ("read", "calls.csv.1")])
+@pytest.mark.parametrize("call, path", [
+    ("open", "calls.csv.1"), ("read", "calls.csv.1"), pytest.param("readdir", "{directory}", marks=pytest.mark.slow),
+    pytest.param("stat", "calls.csv.1", marks=pytest.mark.slow)])
 def test_a_tail_skips_no_rotated_file_that_cannot_be_read_for_a_while(feed, tmp_path, call, path):
     fault = faults.Faults(tmp_path / "faults")
     problem = errno.EMFILE if call == "open" else errno.EIO

@@ -54,6 +54,7 @@ def test_import_knows_a_file_by_its_beginning_whatever_its_name(daemon, account,
     assert len(stored(daemon, account)) == 300
 
 
+@pytest.mark.slow
 def test_a_large_file_is_read_as_fast_as_its_records_are_stored(daemon, account, tmp_path):
     body = harness.generate_bytes("SMS", [account], 200_000, *whole_day().values(), "--direction", "outbound")
     assert counts(daemon.ctl("import", write(tmp_path / "records", body))) == {"accepted": 200_000}

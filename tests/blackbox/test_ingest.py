@@ -578,6 +578,7 @@ class AnonymousMemory(threading.Thread):
         self.join()
 
 
+@pytest.mark.slow
 def test_a_body_of_200000_records_takes_bounded_memory(daemons):
     daemon = daemons(start=False)
     # AddressSanitizer keeps 256 MiB of freed memory by default, which is not the daemon's doing

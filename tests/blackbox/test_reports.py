@@ -732,6 +732,7 @@ def test_files_and_then_jobs_expire(daemons, clock):
 
 # --- beside requests ---
 
+@pytest.mark.slow
 def test_id_queries_stay_fast_while_four_reports_run(daemons):
     daemon = daemons(report_pause="0")
     account = daemon.new_account()

@@ -46,6 +46,27 @@ test('that passes after', long);
 """
 
 
+SLOW_PYTEST = """
+import pytest
+def test_that_passes(): pass
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(3))
+def test_that_is_slow(number): pass
+@pytest.mark.skip(reason="slow machine")
+def test_that_cannot_be(): pass
+@pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_of_which_a_part_is_slow(number): pass
+"""
+
+SLOW_NODE = """
+import test from 'node:test';
+import { SLOW } from '../sdk/daemon.js';
+test('that passes', () => {});
+test('that is slow', SLOW, () => {});
+test('a group', async (t) => { await t.test('of which a part is slow', SLOW, () => {}); });
+"""
+
+
 @pytest.fixture(autouse=True)
 def nothing_wrong_with_daemons():
     """No daemon takes part in these."""
@@ -124,6 +145,45 @@ def test_of_the_tests_of_node_only_results_are_written_and_all_is_in_the_log(pro
     assert "duration_ms" not in ended.stdout and "a line of what" not in ended.stdout
     log = (project / "build/tests/console.log").read_text()
     assert "duration_ms" in log and "a line of what" in log and "no such thing" in log
+
+
+@pytest.fixture
+def project_with_slow_tests(project):
+    for path in ("tests/blackbox/conftest.py", "tests/blackbox/clock.py", "tests/blackbox/harness.py", "tests/sdk/daemon.js"):
+        shutil.copy(os.path.join(TOP, path), project / path)
+    write(project, "tests/blackbox/test_x.py", SLOW_PYTEST)
+    for kind in ("sdk", "console"):
+        write(project, f"tests/{kind}/x.test.js", SLOW_NODE)
+        write(project, f"tests/{kind}/package.json", '{"type": "module"}')
+    return project
+
+
+LEFT_OUT = "{} slow tests were left out, which ./runtests --slow runs"
+
+
+def test_slow_tests_are_left_out_and_counted(project_with_slow_tests):
+    ended = run(project_with_slow_tests, "blackbox sdk")
+    assert ended.stdout.splitlines()[-4:] == ["", LEFT_OUT.format(6), "", "4 passed, 0 failed"], ended.stdout
+    assert ended.returncode == 0 and "SKIPPED" not in ended.stdout
+    log = (project_with_slow_tests / "build/tests/blackbox.log").read_text()
+    assert "SKIPPED [1] tests/blackbox/test_x.py:7: slow machine" in log, "what else is skipped is there with its reason"
+
+
+@pytest.mark.parametrize("option", ["--slow", "--long", "--coverage"])
+def test_slow_tests_are_run_where_all_are(project_with_slow_tests, option):
+    if option == "--coverage":
+        (project_with_slow_tests / "build" / "tests").rename(project_with_slow_tests / "build" / "coverage")
+        write(project_with_slow_tests, "tools/coverage", "#!/bin/sh\n", 0o755)
+    ended = run(project_with_slow_tests, "blackbox sdk", option)
+    assert ended.stdout.splitlines()[-1] == f"{11 if option == '--coverage' else 10} passed, 0 failed", ended.stdout
+    assert "slow tests" not in ended.stdout
+
+
+def test_ci_runs_slow_tests_and_what_it_is_asked_for(tmp_path):
+    shutil.copytree(os.path.join(TOP, ".ci"), tmp_path / ".ci")
+    write(tmp_path, "runtests", '#!/bin/sh\necho "$@"\n', 0o755)
+    for asked, given in (((), "--slow"), (("--long",), "--long")):
+        assert subprocess.run([tmp_path / ".ci/run", *asked], capture_output=True, text=True, check=True).stdout == f"{given}\n"
 
 
 def test_coverage_counts_what_a_build_of_its_own_has_run_and_too_little_is_a_failure(project):

@@ -157,6 +157,7 @@ def test_an_upload_resumes_at_the_part_that_was_being_sent_at_kill_9(daemons, s3
     daemon.stop()
 
 
+@pytest.mark.slow
 def test_an_upload_that_the_server_has_forgotten_begins_anew(slow, s3_servers):
     server, account = s3_servers(), slow.new_account()
     add(slow, account, **bucket(server))
@@ -172,6 +173,7 @@ def test_an_upload_that_the_server_has_forgotten_begins_anew(slow, s3_servers):
     assert arrived(server, slow, account, ended) and server.steps[2:] == ["part 2", *steps_of()]
 
 
+@pytest.mark.slow
 def test_an_upload_of_a_file_that_was_made_anew_is_aborted(slow, s3_servers):
     server, account, number = s3_servers(), slow.new_account(), "447700900777"
     add(slow, account, **bucket(server))
@@ -188,6 +190,7 @@ def test_an_upload_of_a_file_that_was_made_anew_is_aborted(slow, s3_servers):
     assert server.steps == ["create", "part 1", "part 2", "abort", *steps_of()]
 
 
+@pytest.mark.slow
 def test_an_upload_that_is_given_up_is_aborted_and_begins_anew_when_retried(daemons, s3_servers):
     gone = [True]
 

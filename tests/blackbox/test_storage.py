@@ -201,6 +201,7 @@ def days_mapped(daemon):
         return len({line.split()[-1] for line in maps if "/days/" in line and "data.mdb" in line})
 
 
+@pytest.mark.slow
 def test_400_days_are_opened_on_demand_and_a_few_kept_open(daemons):
     daemon = daemons(**OWN_PACE, days_open_max=OPEN_MAX, retention_months=15)
     account = daemon.new_account()

@@ -146,6 +146,7 @@ def broker():
         started.remove()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_queue_is_consumed_within_the_unit(units, broker, host):
     queue = f"unit-{host}"

@@ -211,14 +211,18 @@ class Cluster:
 
 
 def fixture(**shape):
-    """A cluster that the tests of a module share."""
+    """A cluster that the tests of a module share. Their daemons end before it, as they would wait for it at their end."""
     import pytest  # which the bench does without
 
     @pytest.fixture(scope="module")
-    def made():
+    def made(daemons):
         cluster = Cluster(**shape).start()
         yield cluster
-        cluster.remove()
+        try:
+            for daemon in daemons.made:
+                daemon.stop()
+        finally:
+            cluster.remove()
 
     return made
 

@@ -13,6 +13,7 @@ fixtures = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(fixtures)
 daemons = fixtures.daemons
 nothing_wrong_with_daemons = fixtures.nothing_wrong_with_daemons
+pytest_configure = fixtures.pytest_configure
 
 # As LONGEST of the black box.
 LONGEST = ["test_workers", "test_answers_of_workers", "test_front_ends", "test_engines", "test_move", "test_networks", "test_servers_go",
@@ -21,3 +22,4 @@ LONGEST = ["test_workers", "test_answers_of_workers", "test_front_ends", "test_e
 
 def pytest_collection_modifyitems(items):
     fixtures.begin_with(items, LONGEST)
+    fixtures.leave_out_slow(items)

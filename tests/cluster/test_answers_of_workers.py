@@ -75,8 +75,12 @@ def gets_on_with_nothing(frames):
         time.sleep(0.5)
 
 
-@pytest.mark.parametrize("change", [changes_a_byte, leaves_a_piece_out, breaks_off, lacks_its_end, has_more_after_its_end, is_none, fails,
-                                    falls_silent, gets_on_with_nothing], ids=lambda change: change.__name__)
+def slow(change):
+    return pytest.param(change, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("change", [changes_a_byte, slow(leaves_a_piece_out), breaks_off, slow(lacks_its_end), slow(has_more_after_its_end),
+                                    slow(is_none), slow(fails), slow(falls_silent), slow(gets_on_with_nothing)], ids=lambda change: change.__name__)
 def test_answer_that_is_no_whole_file_is_not_taken_for_one(make_pair, receivers, change):
     stalls = {"report_stall_max": "5s"} if change is gets_on_with_nothing else {}
     holder, worker = make_pair(change, **SLOW, **stalls)
@@ -95,6 +99,7 @@ def comes_slowly(frames):
             time.sleep(0.08)
 
 
+@pytest.mark.slow
 def test_file_that_comes_slowly_is_waited_for(make_pair, receivers):
     holder, worker = make_pair(comes_slowly, report_stall_max="3s", **SLOW)
     receiver, account = receivers(), holder.new_account()

@@ -130,7 +130,7 @@ def test_front_end_that_was_stopped_ends_when_another_has_taken_its_place(front_
     assert set(stored(second, account)) == sent
 
 
-@pytest.mark.parametrize("away, back", [("crash", "start"), ("stop", "resume")])
+@pytest.mark.parametrize("away, back", [("crash", "start"), pytest.param("stop", "resume", marks=pytest.mark.slow)])
 def test_without_postgresql_reads_go_on_and_changes_are_refused(front_end, server, away, back):
     daemon = begin(front_end(postgresql_lease="60s"))
     daemon.add_producer()

@@ -30,7 +30,8 @@ def daemon(daemons, cluster, request):
     made.start()
     made.add_producer()
     harness.wait_for(lambda: made.request("GET", "/readyz").status == 200, 60)
-    return made
+    yield made
+    made.stop()
 
 
 class Producer(threading.Thread):
@@ -85,7 +86,7 @@ def run_through(daemon, accounts, fail):
     return producers
 
 
-@pytest.mark.parametrize("replica", [(1, 1), (2, 2)])
+@pytest.mark.parametrize("replica", [(1, 1), pytest.param((2, 2), marks=pytest.mark.slow)])
 def test_killed_replica_loses_nothing(daemon, cluster, replica):
     server = cluster.server(*replica)
 
@@ -102,6 +103,7 @@ def test_killed_replica_loses_nothing(daemon, cluster, replica):
     run_through(daemon, [daemon.new_account() for _ in range(4)], kill)
 
 
+@pytest.mark.slow
 def test_stopped_replica_loses_nothing(daemon, cluster):
     server = cluster.server(1, 2)
 

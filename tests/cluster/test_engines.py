@@ -94,7 +94,7 @@ GROUPS = ("", "status", "account_id,currency", "country,status", "direction,netw
 ZONES = (None, "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "+05:45")
 
 
-@pytest.mark.parametrize("product", ["SMS", "VOICE-CALL"])
+@pytest.mark.parametrize("product", ["SMS", pytest.param("VOICE-CALL", marks=pytest.mark.slow)])
 def test_summaries_are_the_same(both, product):
     for group_by, interval, zone in itertools.product(GROUPS, (None, "hour", "day", "month"), ZONES):
         if (not interval and zone) or (product == "VOICE-CALL" and "network" in group_by) or \
@@ -108,7 +108,7 @@ FILTERS = [{"status": "delivered"}, {"status": "DELIVERED"}, {"direction": "inbo
            *({"from": text} for text in TEXTS if text), {"from": "acmebank"}, {"from": "acmebank", "status": "failed"}]
 
 
-@pytest.mark.parametrize("product", ["SMS", "VOICE-CALL"])
+@pytest.mark.parametrize("product", ["SMS", pytest.param("VOICE-CALL", marks=pytest.mark.slow)])
 def test_filters_let_the_same_pass(both, product):
     for filters in FILTERS:
         params = {"product": product, **RANGE, **filters}
@@ -131,6 +131,7 @@ def test_records_are_found_by_each_of_their_ids(both, product):
             assert found["items_count"] >= len(some.split(",")) - 1 > 0, (column, account)
 
 
+@pytest.mark.slow
 def test_range_may_begin_and_end_anywhere(both):
     for start, end in (("1970-01-01T00:00:00Z", "1980-01-01T00:00:00Z"), ("2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z"),
                        ("2026-10-25T00:17:31.5Z", "2026-10-25T03:02:01Z"), ("2145-01-01T00:00:00Z", "2155-01-01T00:00:00Z")):
@@ -191,6 +192,7 @@ def rows_with(cluster, daemon, number):
     return count
 
 
+@pytest.mark.slow
 def test_a_number_is_erased_from_the_same_records(both, cluster):
     """From all versions of them, also of places that they have left; and whoever follows changes is told alike."""
     for daemon in both.daemons:  # some leave a place when they get the number

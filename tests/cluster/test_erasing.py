@@ -31,7 +31,8 @@ def daemon(daemons, servers, request, tmp_path):
                    clickhouse_timeout="6s", usage_records="no", page_max="1000",
                    mappings_dir=mappings_of_ones_own(tmp_path))
     await_ready(made)
-    return made
+    yield made
+    made.stop()
 
 
 def await_ready(daemon):

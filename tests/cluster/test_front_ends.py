@@ -113,8 +113,9 @@ def test_answers_are_those_of_the_one_that_holds_the_catalog(pair):
             assert answers[0].headers["Content-Length"] == answers[1].headers["Content-Length"] and answers[1].body == b""
 
 
-@pytest.mark.parametrize("encoding", [None, "gzip", "zstd"])
-@pytest.mark.parametrize("in_chunks", [False, True])
+@pytest.mark.parametrize("encoding, in_chunks", [
+    (None, True), ("gzip", False), ("zstd", True), *(pytest.param(*shape, marks=pytest.mark.slow)
+                                                     for shape in ((None, False), ("gzip", True), ("zstd", False)))])
 def test_bodies_are_forwarded_as_they_are(pair, encoding, in_chunks):
     holder, other = pair
     account = holder.new_account()
@@ -375,6 +376,7 @@ def test_clock_of_postgresql_that_is_set_ahead_makes_no_second_holder(reached, s
     assert "serves what is in" not in other.log()
 
 
+@pytest.mark.slow
 def test_slow_clients_and_many_of_them_are_served(pair):
     """Reports that are read slowly, from many clients at once, are whole."""
     holder, other = pair

@@ -266,6 +266,7 @@ def test_a_difference_is_named_and_nothing_moves(daemon, cluster):
     assert daemon.ctl("move")["state"] == "done"
 
 
+@pytest.mark.slow
 def test_a_move_is_given_up(daemon, cluster):
     """Before it is done, when it is, and after records have been taken in by the cluster."""
     account = daemon.new_account()

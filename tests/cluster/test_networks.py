@@ -117,6 +117,7 @@ def run_through(daemon, fail, more=1):
     return producers
 
 
+@pytest.mark.slow
 def test_one_of_three_replicas_is_done_without(make, parts):
     daemon = make()
 
@@ -129,6 +130,7 @@ def test_one_of_three_replicas_is_done_without(make, parts):
     run_through(daemon, fail)
 
 
+@pytest.mark.slow
 def test_without_a_quorum_of_replicas_nothing_is_taken_in(make, parts):
     daemon = make()
 
@@ -141,6 +143,7 @@ def test_without_a_quorum_of_replicas_nothing_is_taken_in(make, parts):
     run_through(daemon, fail)
 
 
+@pytest.mark.slow
 def test_without_zookeeper_nothing_is_taken_in(make, parts):
     daemon = make()
 
@@ -153,6 +156,7 @@ def test_without_zookeeper_nothing_is_taken_in(make, parts):
     run_through(daemon, fail)
 
 
+@pytest.mark.slow
 def test_without_postgresql_it_reads_and_heals(make, parts):
     daemon = make(shared=True)
     account = daemon.new_account()

@@ -62,6 +62,7 @@ def test_one_of_three_replicas_is_killed_and_stopped(both, cluster):
     fail_and_check(both, account, fail)
 
 
+@pytest.mark.slow
 def test_two_of_three_replicas_are_killed_and_stopped(both, cluster):
     account = both[0].new_account()
     two = cluster.server(1, 1), cluster.server(1, 3)
@@ -87,6 +88,7 @@ def test_two_of_three_replicas_are_killed_and_stopped(both, cluster):
     fail_and_check(both, account, fail)
 
 
+@pytest.mark.slow
 def test_zookeeper_is_killed_and_stopped(both, cluster):
     account = both[0].new_account()
     zookeeper = cluster.zookeeper

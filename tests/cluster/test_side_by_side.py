@@ -17,6 +17,7 @@ assert server and front_end and reached and pair and both  # fixtures
 cluster = clusters.fixture(replicas=2)
 
 
+@pytest.mark.slow
 def test_records_of_one_account_come_in_through_both_at_once(both):
     holder, _ = both
     account = holder.new_account()

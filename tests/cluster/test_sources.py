@@ -153,6 +153,7 @@ def test_small_files_of_an_import_share_commits_and_those_told_of_outlive_a_cras
     assert {record["id"] for page in pages for record in page["records"]} >= set(ids[:1500 + 5 * len(told)])
 
 
+@pytest.mark.slow
 def test_each_message_of_a_queue_is_stored_once(daemons, servers, broker):
     consumer = test_amqp.Consumer(daemons, broker, **records_in(servers, "queue"))
     publisher = test_amqp.Publisher(consumer)
@@ -170,6 +171,7 @@ def test_each_message_of_a_queue_is_stored_once(daemons, servers, broker):
     consumer.await_acknowledged()
 
 
+@pytest.mark.slow
 def test_each_message_of_a_topic_is_stored_once(daemons, servers, topics, tmp_path):
     consumer = test_kafka.Consumer(daemons, topics, tmp_path, **records_in(servers, "topic"))
 

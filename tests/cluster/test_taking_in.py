@@ -259,7 +259,7 @@ def test_holder_is_killed_and_stopped(both):
     fail_and_check([holder, other], account, fail)
 
 
-@pytest.mark.parametrize("restarts", [False, True], ids=["alone", "while_postgresql_restarts"])
+@pytest.mark.parametrize("restarts", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["alone", "while_postgresql_restarts"])
 def test_holder_that_was_stopped_shows_nothing_that_lacks_what_another_took_in(both, server, restarts):
     holder, other = both
     account = holder.new_account()

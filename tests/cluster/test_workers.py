@@ -175,8 +175,13 @@ def test_two_reports_are_made_on_two_front_ends_and_are_the_same(halfway):
     assert not files_of(worker)
 
 
-@pytest.mark.parametrize("form", [{}, {"format": "ndjson", "compression": "gzip"}, {"compression": "zstd", "dialect": "excel", "time_zone": "Europe/Paris"},
-                                  {"format": "parquet"}, {"filters": {"status": "delivered"}, "include_subaccounts": True}], ids=str)
+FORMS = [{}, {"format": "ndjson", "compression": "gzip"}, {"compression": "zstd", "dialect": "excel", "time_zone": "Europe/Paris"},
+         {"format": "parquet"}, {"filters": {"status": "delivered"}, "include_subaccounts": True}]
+IN_SHORT = (0, 3)
+
+
+@pytest.mark.parametrize("form", [form if number in IN_SHORT else pytest.param(form, marks=pytest.mark.slow)
+                                  for number, form in enumerate(FORMS)], ids=str)
 def test_file_has_the_bytes_that_the_holder_makes(make_pair, form):
     holder, worker = make_pair(**SLOW)
     account = holder.new_account()
@@ -240,6 +245,7 @@ def test_worker_that_is_killed_is_replaced(halfway):
     assert f"{ids[1]}: begins again" in holder.log()
 
 
+@pytest.mark.slow
 def test_what_a_killed_worker_made_goes_to_another_one(make_pair, reached):
     holder, worker = make_pair(**SLOW)
     other = begin_forwarding(reached(reports_max="1", **SLOW))
@@ -255,6 +261,7 @@ def test_what_a_killed_worker_made_goes_to_another_one(make_pair, reached):
     assert lines_of(download(holder, account, ended[0])) == lines_of(download(holder, account, ended[1]))
 
 
+@pytest.mark.slow
 def test_worker_that_ends_is_replaced(halfway):
     holder, worker, account, ids, receiver = halfway
     began = time.monotonic()
@@ -264,6 +271,7 @@ def test_worker_that_ends_is_replaced(halfway):
     assert not files_of(worker)
 
 
+@pytest.mark.slow
 def test_worker_that_is_stopped_is_replaced_and_may_come_back(halfway):
     holder, worker, account, ids, receiver = halfway
     worker.process.send_signal(signal.SIGSTOP)
@@ -282,6 +290,7 @@ def test_holder_that_is_killed_is_replaced_by_its_worker(halfway):
     begin_forwarding(holder)
 
 
+@pytest.mark.slow
 def test_holder_that_is_stopped_is_replaced_by_its_worker(halfway):
     holder, worker, account, ids, receiver = halfway
     holder.process.send_signal(signal.SIGSTOP)
@@ -314,6 +323,7 @@ def test_deleted_and_expired_files_are_on_no_front_end(make_pair):
     harness.wait_for(lambda: not files_of(holder) and not files_of(worker), PATIENCE)
 
 
+@pytest.mark.slow
 def test_each_front_end_makes_as_many_at_once_as_it_may(make_pair):
     holder, worker = make_pair(**SLOW)
     account = holder.new_account()

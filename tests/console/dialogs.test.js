@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Daemon } from '../sdk/daemon.js';
+import { Daemon, SLOW } from '../sdk/daemon.js';
 import { Tab, launch, violations } from './browser.js';
 import { checkDialog } from './dialogs.js';
 
@@ -65,7 +65,7 @@ after(async () => {
 
 describe('each dialog keeps the focus, closes with Escape, gives the focus back, and axe-core finds nothing', () => {
   for (const [look, options] of Object.entries(looks)) {
-    it(`${Object.keys(dialogs).join(', ')}: ${look}`, async () => {
+    it(`${Object.keys(dialogs).join(', ')}: ${look}`, look === 'phone' ? {} : SLOW, async () => {
       await Tab.use(browser, daemon, options, async (tab, page) => {
         await tab.signIn(account);
         for (const [name, { path, opener }] of Object.entries(dialogs)) {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 
-import { Daemon, freePort } from '../sdk/daemon.js';
+import { Daemon, SLOW, freePort } from '../sdk/daemon.js';
 import { Tab, launch, violations } from './browser.js';
 import { checkDialog } from './dialogs.js';
 
@@ -268,7 +268,7 @@ describe('reports', () => {
 
 describe('each dialog of operators keeps the focus, closes with Escape, gives the focus back, and axe-core finds nothing', () => {
   for (const [look, options] of Object.entries(looks)) {
-    it(`mend, replay all, drop all: ${look}`, async () => {
+    it(`mend, replay all, drop all: ${look}`, look === 'phone' ? {} : SLOW, async () => {
       const number = await reject(account, { client_ref: EVIL });
 
       await withTab('#/quarantine', async (tab, page) => {
@@ -326,7 +326,7 @@ describe('accounts', () => {
 
 describe('every page of operators', () => {
   for (const [look, options] of Object.entries(looks)) {
-    it(`has nothing that axe-core objects to, and fits: ${look}`, async () => {
+    it(`has nothing that axe-core objects to, and fits: ${look}`, look === 'phone' ? {} : SLOW, async () => {
       await reject(account, { client_ref: EVIL });
       await withTab('', async (tab, page) => {
         for (const name of ['Overview', 'Quarantine', 'Callbacks', 'Reports', 'Days', 'Accounts']) {

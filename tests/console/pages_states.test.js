@@ -5,7 +5,7 @@
  */
 import { after, before, describe, it } from 'node:test';
 
-import { Daemon, freePort } from '../sdk/daemon.js';
+import { Daemon, SLOW, freePort } from '../sdk/daemon.js';
 import { Tab, launch } from './browser.js';
 import { checkStates } from './page_states.js';
 
@@ -71,14 +71,14 @@ describe('a page loads, is refused, waits by itself, and continues', () => {
   const names = Object.keys(pages);
 
   for (const [n, name] of names.entries()) {
-    it(name, () => Tab.use(browser, daemon, {}, async (tab, page) => {
+    it(name, name === 'records' ? {} : SLOW, () => Tab.use(browser, daemon, {}, async (tab, page) => {
       const show = (which) => page.goto(`${daemon.url}/console/#/${which}?zone=UTC`);
       await tab.signIn(nobody, { path: `#/${name}` });
       await checkStates(tab, page, { daemon, name, requests: /\/v2\//, show: () => show(name), leave: () => show(`${names.at(n - 1)}`) });
     }));
   }
   for (const name of Object.keys(operators).filter((one) => process.env.CDRD_LONG_TESTS || one === 'quarantine')) { /* the others are alike, and take a while */
-    it(`${name}, of operators`, () => withOperator('#/nowhere', async (tab, page) => {
+    it(`${name}, of operators`, SLOW, () => withOperator('#/nowhere', async (tab, page) => {
       const show = (which) => page.goto(`${daemon.operators.url}/operator/#/${which}`);
       await checkStates(tab, page, { daemon, name, requests: /\/operator\/v1\//, show: () => show(name), leave: () => show(name === 'days' ? 'accounts' : 'days') });
     }));

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { Daemon } from '../sdk/daemon.js';
+import { Daemon, SLOW } from '../sdk/daemon.js';
 import { Tab, launch } from './browser.js';
 
 let browser;
@@ -63,7 +63,7 @@ describe('a page', () => {
     });
   });
 
-  it('waits by itself when there were too many requests', async () => {
+  it('waits by itself when there were too many requests', SLOW, async () => {
     await withTab(async (tab, page) => {
       await shown(page);
       let refused = 0;
@@ -92,7 +92,7 @@ describe('a page', () => {
     await daemon.resume();
   });
 
-  it('waits while the server is busy', async () => {
+  it('waits while the server is busy', SLOW, async () => {
     await withTab(async (tab, page) => {
       await shown(page);
       let refused = 0;
@@ -108,7 +108,7 @@ describe('a page', () => {
     });
   });
 
-  it('says that the browser is offline, and continues when it is no longer', async () => {
+  it('says that the browser is offline, and continues when it is no longer', SLOW, async () => {
     await withTab(async (tab, page) => {
       await shown(page);
       await tab.context.setOffline(true);
@@ -120,7 +120,7 @@ describe('a page', () => {
     });
   });
 
-  it('continues where it was when the daemon was restarted meanwhile', async () => {
+  it('continues where it was when the daemon was restarted meanwhile', SLOW, async () => {
     await withTab(async (tab, page) => {
       await shown(page);
       await daemon.pause();

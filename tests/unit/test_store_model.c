@@ -7,7 +7,8 @@
  *
  *	CDRD_TEST_SEED=17 CK_RUN_SUITE=store_model CK_FORK=no tests/unit/run
  *
- * Nothing depends on the clock, so that a seed repeats. CDRD_LONG_TESTS=yes (./runtests --long) runs many seeds.
+ * Nothing depends on the clock, so that a seed repeats. CDRD_LONG_TESTS=yes (./runtests --long) runs many seeds,
+ * CDRD_QUICK_TESTS=yes (./runtests) few.
  */
 #include <check.h>
 #include <fcntl.h>
@@ -33,7 +34,7 @@ Suite *suite_store_model(void);
 
 #define SEEDS_SHORT 12
 #define SEEDS_LONG 400
-#define SEEDS_OTHER 4 /* of each other engine */
+#define SEEDS_FEW 4 /* of each other engine, and where slow tests are left out */
 #define SEEDS_CLUSTER 1
 #define SEEDS_CLUSTER_LONG 40
 #define STEPS 700
@@ -1020,21 +1021,34 @@ static void run_seed(const struct test_engine *engine, uint64_t seed)
 		engine->end();
 }
 
-/* The seed of the environment, or `count` of them. */
+static bool environment_has(const char *name)
+{
+	const char *text = getenv(name);
+
+	return text && *text;
+}
+
+/* The seed of the environment, or so many of them. */
 static int seeds_end(void)
 {
-	const char *text = getenv("CDRD_LONG_TESTS");
-
 	if (getenv("CDRD_TEST_SEED"))
 		return 1;
-	return text && *text ? SEEDS_LONG : SEEDS_SHORT;
+	return environment_has("CDRD_LONG_TESTS") ? SEEDS_LONG : SEEDS_SHORT;
+}
+
+/* A few that together do everything, retention included. */
+static const unsigned few[SEEDS_FEW] = { 0, 1, 8, 10 };
+
+static bool is_quick(void)
+{
+	return seeds_end() == SEEDS_SHORT && environment_has("CDRD_QUICK_TESTS");
 }
 
 START_TEST(every_answer_is_that_of_a_plain_list)
 {
 	const char *text = getenv("CDRD_TEST_SEED");
 
-	run_seed(&days_test_engine, text ? strtoull(text, NULL, 10) : (unsigned)_i);
+	run_seed(&days_test_engine, text ? strtoull(text, NULL, 10) : is_quick() ? few[_i] : (unsigned)_i);
 }
 END_TEST
 
@@ -1047,8 +1061,6 @@ START_TEST(every_answer_of_another_engine_is_that_of_a_plain_list)
 {
 	const char *text = getenv("CDRD_TEST_SEED");
 
-	/* A few that together do everything, retention included; all of them in a long run. */
-	static const unsigned few[SEEDS_OTHER] = { 0, 1, 8, 10 };
 	int turn = _i / OTHER_ENGINES;
 	unsigned seed = seeds_end() > SEEDS_SHORT ? (unsigned)turn : few[turn];
 
@@ -1102,9 +1114,9 @@ Suite *suite_store_model(void)
 	TCase *tests = tcase_create("model"), *other = tcase_create("another engine");
 
 	tcase_set_timeout(tests, 300);
-	tcase_add_loop_test(tests, every_answer_is_that_of_a_plain_list, 0, seeds_end());
+	tcase_add_loop_test(tests, every_answer_is_that_of_a_plain_list, 0, is_quick() ? SEEDS_FEW : seeds_end());
 	tcase_add_loop_test(other, every_answer_of_another_engine_is_that_of_a_plain_list, 0,
-	                    OTHER_ENGINES * (seeds_end() == SEEDS_SHORT ? SEEDS_OTHER : seeds_end()));
+	                    OTHER_ENGINES * (seeds_end() == SEEDS_SHORT ? SEEDS_FEW : seeds_end()));
 	tcase_add_test(other, engine_that_cannot_erase_says_so);
 	tcase_set_timeout(other, 300);
 	suite_add_tcase(suite, tests);
