@@ -10,6 +10,7 @@ import pytest
 
 import cluster as clusters
 import harness
+import reporting
 
 pytestmark = pytest.mark.skipif(clusters.REASON is not None, reason=str(clusters.REASON))
 
@@ -149,6 +150,66 @@ def test_everything_is_the_same_after_a_move(daemon):
     daemon.stop()
     daemon.options["store"] = "lmdb"
     assert "are in a ClickHouse cluster" in refused_start(daemon)
+
+
+def catalog_of(daemon, accounts, started):
+    """What the catalog has of accounts that are not records, and what was charged."""
+    found = {account.id: (daemon.ctl("account", "show", account.id), daemon.ctl("key", "list", account.id),
+                          daemon.get("/v2/reports/schedules", account=account).json()["schedules"],
+                          daemon.ctl("usage", "--account", account.id)) for account in accounts}
+    found["rejected"] = daemon.ctl("quarantine", "list")
+    found["charges"] = [record["id"] for account in accounts for page in
+                        daemon.pages(account, product="REPORTS-USAGE", date_start=started, date_end=in_a_minute())
+                        for record in page["records"]]
+    return found
+
+
+def in_a_minute():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+
+
+def test_what_the_catalog_has_goes_on_after_a_move(daemon):
+    """Accounts that come and go meanwhile, keys, schedules, what is rejected, and what was charged."""
+    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
+    parent, gone, back = (daemon.new_account() for _ in range(3))
+    for account in (parent, gone, back):
+        daemon.post_cdrs(harness.generate("SMS", account, 50, START, END, "--direction", "outbound"))
+    daemon.ctl("move", "--to", "clickhouse")
+    late = [daemon.new_account(parent) for _ in range(3)]  # of ids of all lengths, so with keys of both kinds
+    records = [harness.generate("SMS", account, 20, START, END, "--direction", "outbound") for account in late]
+    daemon.post_cdrs(sum(records, []))
+    for account in (gone, back):
+        daemon.ctl("account", "delete", account.id)
+    daemon.ctl("account", "undelete", back.id)
+    key = daemon.ctl("key", "add", late[0].id)["key"]
+    wrong = dict(records[0][0], id="wrong", message_id="wrong", total_price="a lot")
+    assert daemon.post_cdrs([wrong])["rejected"] == 1
+    scheduled = reporting.post(daemon, late[1], {"account_id": late[1].id, "product": "SMS", "direction": "outbound", "cron": "0 6 1 * *",
+                                                 "range": "last_month"}, path="/v2/reports/schedules")
+    assert scheduled.status == 201, scheduled
+    accounts = [parent, back, *late]
+    assert [len(pages(daemon, account, product="SMS", direction="outbound")) for account in accounts] == [50, 50, 20, 20, 20]
+    time.sleep(1)  # what is charged is there after usage_delay
+    before = catalog_of(daemon, accounts, started)
+    assert daemon.ctl("move", "--finish")["state"] == "done"
+    [number] = [str(entry["number"]) for entry in before["rejected"]]
+    with pytest.raises(harness.CtlError, match="being moved to a cluster"):
+        daemon.ctl("quarantine", "replay", number, "--set", "total_price=1")
+    to_cluster(daemon)
+    after = catalog_of(daemon, accounts, started)
+    for name, found in before.items():
+        assert after[name] == found, name
+    assert daemon.ctl("quarantine", "replay", number, "--set", "total_price=1")["accepted"] == 1
+    answer = daemon.get("/v2/reports/records", {"account_id": late[0].id, "product": "SMS", "direction": "outbound", **RANGE},
+                        harness.Account(late[0].id, key))
+    assert answer.status == 200 and len(answer.json()["records"]) == 21, answer
+    harness.wait_for(lambda: daemon.ctl_run("account", "show", gone.id).returncode != 0, PATIENCE)
+    added = [daemon.new_account() for _ in range(3)]
+    daemon.ctl("account", "add", gone.id, "--secret", gone.secret)
+    for account in (gone, *added):  # nobody has another one's records
+        assert pages(daemon, account, product="SMS", direction="outbound") == []
+    daemon.post_cdrs([dict(record, account_id=account.id) for record in records[1][:5] for account in added])
+    assert [len(pages(daemon, account, product="SMS", direction="outbound")) for account in (*accounts, *added)] == [50, 50, 21, 20, 20, 5, 5, 5]
 
 
 class Sender(threading.Thread):
