@@ -56,9 +56,12 @@ void admin_reply_error(struct admin_reply *reply, const struct error *err);
 
 /* --- answering later --- */
 
-/* on_close is called when the client is gone: the handler frees its state, and the reply is invalid when it returns.
- * Must be set by every handler that returns without having answered. */
+/* on_close is called when the client is gone or the daemon ends the connection: the handler frees its state, and the reply is
+ * invalid when it returns. Must be set by every handler that returns without having answered. */
 void admin_reply_on_close(struct admin_reply *reply, void (*on_close)(void *arg), void *arg);
+
+/* Within on_close: why, for the log. */
+const char *admin_reply_close_reason(const struct admin_reply *reply);
 
 /* Calls fn(arg, deadline_us) in a later turn of the loop, unless the reply has ended by then; it works until about
  * deadline_us of clock_monotonic_us. One at a time. */

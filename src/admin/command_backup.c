@@ -204,7 +204,7 @@ static void on_close(void *arg)
 {
 	struct backing_up *job = arg;
 
-	admin_reply_log(job->reply, "backup to %s: the client went away", job->dir);
+	admin_reply_log(job->reply, "backup to %s: ends, as %s", job->dir, admin_reply_close_reason(job->reply));
 	backing_up_free(job);
 }
 

@@ -116,8 +116,8 @@ static void on_close(void *arg)
 {
 	struct import *import = arg;
 
-	admin_reply_log(import->reply, "import of %s: the client went away after %llu bytes", import->name,
-	                (unsigned long long)import->bytes);
+	admin_reply_log(import->reply, "import of %s: ends after %llu bytes, as %s", import->name,
+	                (unsigned long long)import->bytes, admin_reply_close_reason(import->reply));
 	ingest_batch_abandon(import->batch);
 	import_free(import);
 }

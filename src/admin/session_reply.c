@@ -206,6 +206,15 @@ void admin_reply_on_close(struct admin_reply *reply, void (*on_close)(void *arg)
 	reply->on_close_arg = arg;
 }
 
+const char *admin_reply_close_reason(const struct admin_reply *reply)
+{
+	const struct session *session = reply->session;
+
+	if (session->end_of_input || session->broken)
+		return "the client went away";
+	return session->close_when_out ? "one before it has failed" : "the daemon stops";
+}
+
 void admin_reply_later(struct admin_reply *reply, void (*fn)(void *arg, int64_t deadline_us), void *arg)
 {
 	struct error err;

@@ -3,6 +3,7 @@
 import concurrent.futures
 import errno
 import os
+import socket
 
 import pytest
 
@@ -60,6 +61,22 @@ def test_one_write_that_fails_fails_its_request_alone(failing, call, path, error
     daemon.restart()
     assert ids(daemon, account) == before | {record["id"] for record in records[:5]}
     assert daemon.ctl("verify")["sound"]
+
+
+def test_the_log_says_that_an_import_ends_as_one_before_it_has_failed(failing):
+    """Its client has not gone away."""
+    daemon = failing.daemon
+    request = b'{"command":"import","args":{"file":"%s"}}\n'
+    body = harness.encode(later(failing.account, 5), "ndjson")
+    chunk = len(body).to_bytes(4, "big") + body
+    with socket.socket(socket.AF_UNIX) as client, failing.failing("fdatasync", "/days/", error=errno.EIO):
+        client.connect(daemon.socket)
+        client.sendall(request % b"first" + chunk + bytes(4) + request % b"second" + chunk)
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert b'"ok":false' in answer, answer
+    harness.wait_for(lambda: "import of second: ends" in daemon.log(), 30)
+    assert f"import of second: ends after {len(body)} bytes, as one before it has failed" in daemon.log()
+    assert "went away" not in daemon.log()
 
 
 def test_a_change_of_accounts_that_failed_can_be_made_again(failing):
