@@ -19,6 +19,7 @@
 
 #define CHUNK_BYTES ((size_t)32 << 10) /* less than a millisecond's work */
 #define COMMIT_EVERY_US 200000         /* while there is more to read */
+#define BEGINNING_BYTES 4              /* a byte order mark of any encoding */
 
 static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *err)
 {
@@ -80,7 +81,11 @@ static int begin_batch(struct feed_file *file, struct error *err)
 {
 	struct feed *feed = file->feed;
 	const char *producer = feed->kind == FEED_SPOOL ? "spool" : "tail";
+	char beginning[BEGINNING_BYTES];
+	ssize_t len = pread(file->fd, beginning, sizeof(beginning), 0);
 
+	if (len < 0)
+		return error_set_errno(err, errno, "%s", feed->path);
 	file->batch = ingest_batch_new(feed->feeds->ingest, PARSE_MAPPED, producer, NULL, &feed->settings, on_done,
 	                               file, err);
 	if (!file->batch)
@@ -89,8 +94,8 @@ static int begin_batch(struct feed_file *file, struct error *err)
 	ingest_batch_hold(file->batch);
 	file->before = file->place.counts;
 	file->read_to = file->place.offset;
-	return ingest_batch_resume(file->batch, buf_str(&file->place.header), file->place.line, file->place.offset,
-	                           err);
+	return ingest_batch_resume(file->batch, (struct str){ beginning, (size_t)len }, buf_str(&file->place.header),
+	                           file->place.line, file->place.offset, err);
 }
 
 int feed_file_begin(struct feed_file *file, int fd, struct error *err)

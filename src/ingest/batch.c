@@ -365,8 +365,13 @@ void ingest_batch_fold_errors(struct ingest_batch *batch)
 	batch->errors.fold = true;
 }
 
-int ingest_batch_resume(struct ingest_batch *batch, struct str header, uint64_t line, uint64_t byte, struct error *err)
+int ingest_batch_resume(struct ingest_batch *batch, struct str beginning, struct str header, uint64_t line,
+                        uint64_t byte, struct error *err)
 {
+	if (batch->encoding && byte > 0)
+		encoding_take_beginning(batch->encoding, beginning);
+	batch->encoded_fed = byte;
+	batch->encoded = (struct parse_position){ .line = line, .byte = byte, .unit = "line" };
 	return mapping_reader_resume(batch->mapped, header, line, byte, err);
 }
 
@@ -377,7 +382,10 @@ void ingest_batch_hold(struct ingest_batch *batch)
 
 void ingest_batch_place(const struct ingest_batch *batch, struct parse_position *position, struct str *header)
 {
-	mapping_reader_position(batch->mapped, position);
+	if (batch->encoding)
+		*position = batch->encoded;
+	else
+		mapping_reader_position(batch->mapped, position);
 	*header = mapping_reader_header(batch->mapped);
 }
 
@@ -487,6 +495,23 @@ static void feed_converted(struct ingest_batch *batch, struct str piece)
 	}
 }
 
+/* In lines, as the place in the text that was converted is not one in the body. */
+static void feed_lines(struct ingest_batch *batch, struct str piece)
+{
+	while (piece.len > 0 && !ingest_batch_is_over(batch)) {
+		size_t line = encoding_line_len(batch->encoding, piece, batch->encoded_fed);
+		size_t len = line > 0 ? line : piece.len;
+
+		feed_converted(batch, (struct str){ piece.p, len });
+		batch->encoded_fed += len;
+		piece = (struct str){ piece.p + len, piece.len - len };
+		if (line == 0 || !mapping_reader_is_between(batch->mapped))
+			continue;
+		mapping_reader_position(batch->mapped, &batch->encoded);
+		batch->encoded.byte = batch->encoded_fed;
+	}
+}
+
 static void end_converted(struct ingest_batch *batch)
 {
 	struct buf *text = &batch->ingest->text;
@@ -509,7 +534,9 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 		return;
 	ingest->round_bytes += len;
 	ingest->stats.bytes += len;
-	if (batch->encoding)
+	if (batch->encoding && batch->encoded.unit)
+		feed_lines(batch, (struct str){ data, len });
+	else if (batch->encoding)
 		feed_converted(batch, (struct str){ data, len });
 	else if (feed(batch, data, len, &err) != 0)
 		stop(batch, &err);

@@ -76,13 +76,14 @@ void ingest_batch_fold_errors(struct ingest_batch *batch);
 
 /*
  * For bodies that are read from a place on: mapped rows alone. `resume`, before the first piece: the body begins at byte
- * `byte`, in line `line`, of what has the header line `header`. `hold`: no commit begins within a call of feed, so that
+ * `byte`, in line `line`, of what has the header line `header` and begins with `beginning`, a few bytes at least where it has an
+ * encoding. Of JSON that is not UTF-8, the place is that of a line that begins a row. `hold`: no commit begins within a call of feed, so that
  * the caller can note the place first, which is that of the first row that is not complete; then it calls
  * ingest_commit_held, which commits if the round is large, or soon. Nor does finish or stop ask for one: who has more to put into
  * the same commit may do so first.
  */
-MUST_CHECK int ingest_batch_resume(struct ingest_batch *batch, struct str header, uint64_t line, uint64_t byte,
-                                   struct error *err);
+MUST_CHECK int ingest_batch_resume(struct ingest_batch *batch, struct str beginning, struct str header, uint64_t line,
+                                   uint64_t byte, struct error *err);
 void ingest_batch_hold(struct ingest_batch *batch);
 
 /* The body may have come before: what is rejected of it is not put into quarantine once more if it is among the newest there. */

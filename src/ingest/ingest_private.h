@@ -116,8 +116,10 @@ struct ingest_batch {
 	char *product_name;            /* of records that name none, or NULL */
 	struct ingest_settings settings;
 	struct ingest_settings effective; /* with what the mapping says where they say nothing */
-	struct encoding *encoding;        /* of settings.encoding; NULL: UTF-8 */
-	struct store_versions versions;   /* of records of versions_product */
+	struct encoding *encoding; /* of settings.encoding; NULL: UTF-8. Of such a body that is read from a place on, */
+	uint64_t encoded_fed;      /* bytes before conversion, */
+	struct parse_position encoded;  /* and the place among them */
+	struct store_versions versions; /* of records of versions_product */
 	const struct catalog_product *versions_product;
 	ingest_done_fn done;
 	void (*room)(void *arg); /* NULL: it does not wait for any */

@@ -68,6 +68,7 @@ struct mapping_reader *mapping_reader_new(struct mapping *mapping, const struct 
 MUST_CHECK int mapping_reader_feed(struct mapping_reader *reader, const char *data, size_t len, struct error *err);
 MUST_CHECK int mapping_reader_finish(struct mapping_reader *reader, struct error *err);
 void mapping_reader_position(const struct mapping_reader *reader, struct parse_position *position);
+bool mapping_reader_is_between(const struct mapping_reader *reader); /* no row is begun that is not complete */
 void mapping_reader_free(struct mapping_reader *reader);
 
 /* Before the first piece: this is the rest of a body, from the beginning of line `line` on, byte `byte`; `header` is its

@@ -422,9 +422,14 @@ int mapping_reader_finish(struct mapping_reader *reader, struct error *err)
 	return result(reader, err);
 }
 
+bool mapping_reader_is_between(const struct mapping_reader *reader)
+{
+	return !reader->begun && reader->end.code == ERROR_NONE;
+}
+
 void mapping_reader_position(const struct mapping_reader *reader, struct parse_position *position)
 {
-	bool between_rows = !reader->begun && reader->end.code == ERROR_NONE;
+	bool between_rows = mapping_reader_is_between(reader);
 
 	*position = (struct parse_position){ .line = reader->line,
 		                             .byte = between_rows ? reader->fed : reader->begun_at,

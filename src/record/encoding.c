@@ -8,6 +8,7 @@
 #include <iconv.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 
@@ -25,6 +26,7 @@ struct encoding {
 	bool has_table;  /* single bytes, and ASCII is ASCII */
 	bool restorable; /* and no two are the same character */
 	size_t unit;     /* bytes that are left out when they have no meaning */
+	char line_end;   /* the byte of a line end's unit that is not 0 */
 	struct character table[BYTES];
 	unsigned char sorted[BYTES]; /* bytes by their characters */
 	char cut[ENCODING_CUT_MAX];  /* a character's beginning */
@@ -140,15 +142,16 @@ static void make_table(struct encoding *encoding)
 			encoding->restorable = false;
 }
 
-/* A letter takes as many bytes as units of the encoding have: 2 in UTF-16. */
+/* A line end takes as many bytes as units of the encoding have: 2 in UTF-16. */
 static void find_unit(struct encoding *encoding, const char *name)
 {
 	iconv_t back = iconv_open(name, "UTF-8");
-	char from[] = "aa", to[8 * UNIT_MAX];
+	char from[] = "\n\n", to[8 * UNIT_MAX];
 	char *in = from, *out = to;
 	size_t in_left = 1, out_left = sizeof(to);
 
 	encoding->unit = 1;
+	encoding->line_end = '\n';
 	if (back == (iconv_t)-1)
 		return;
 	iconv(back, &in, &in_left, &out, &out_left); /* a byte order mark may come with the first */
@@ -158,6 +161,9 @@ static void find_unit(struct encoding *encoding, const char *name)
 	iconv(back, &in, &in_left, &out, &out_left);
 	if (out > first_end && out - first_end <= UNIT_MAX)
 		encoding->unit = (size_t)(out - first_end);
+	for (const char *at = first_end; at < out; at++)
+		if (*at)
+			encoding->line_end = *at;
 	iconv_close(back);
 }
 
@@ -265,6 +271,29 @@ static size_t convert_run(struct encoding *encoding, struct str run, struct buf 
 		left -= skipped;
 	}
 	return 0;
+}
+
+void encoding_take_beginning(struct encoding *encoding, struct str beginning)
+{
+	struct buf text = { 0 };
+
+	if (encoding->unit == 1)
+		return;
+	encoding_convert(encoding, beginning, &text);
+	encoding->cut_len = 0;
+	buf_free(&text);
+}
+
+size_t encoding_line_len(const struct encoding *encoding, struct str piece, uint64_t at)
+{
+	const char *end = memchr(piece.p, encoding->line_end, piece.len);
+	size_t unit = encoding->unit;
+
+	if (!end)
+		return 0;
+	size_t of_unit = (size_t)((at + (uint64_t)(end - piece.p)) % unit);
+	size_t len = (size_t)(end - piece.p) + unit - of_unit;
+	return len <= piece.len ? len : 0;
 }
 
 /* Completes a character that the previous piece has begun, a byte at a time. */

@@ -15,6 +15,7 @@
 #define CDRD_RECORD_ENCODING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -34,6 +35,12 @@ MUST_CHECK struct encoding *encoding_new(const char *name, struct error *err);
 
 /* Does nothing on NULL. */
 void encoding_free(struct encoding *encoding);
+
+/* Of a text that is read from a place on: what its first bytes say of the rest, as a byte order mark does. */
+void encoding_take_beginning(struct encoding *encoding, struct str beginning);
+
+/* How many bytes of the next piece, which begins at byte `at` of the text, are up to the end of a line; 0: none ends in it. */
+size_t encoding_line_len(const struct encoding *encoding, struct str piece, uint64_t at);
 
 /* Appends the next piece as UTF-8. Look at out->failed. */
 void encoding_convert(struct encoding *encoding, struct str piece, struct buf *out);

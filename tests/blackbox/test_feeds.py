@@ -17,7 +17,7 @@ PATIENCE = 120
 class Feed:
     """A daemon with a spool and a tail, and an account that all rows belong to."""
 
-    def __init__(self, daemons, directory, **options):
+    def __init__(self, daemons, directory, encoding="", **options):
         self.spool = directory / "spool"
         self.log = directory / "calls.csv"
         self.mappings = directory / "mappings"
@@ -25,7 +25,7 @@ class Feed:
             folder.mkdir()
         (self.mappings / "calls.conf").write_text(CALLS_MAPPING)
         self.account = harness.Account("carrier1")
-        how = "mapping=calls account_id=carrier1 time_zone=UTC"
+        how = "mapping=calls account_id=carrier1 time_zone=UTC" + (f" encoding={encoding}" if encoding else "")
         self.daemon = daemons(mappings_dir=str(self.mappings), spool=f"{self.spool} {how}", tail=f"{self.log} {how}",
                               **options)
         self.daemon.ctl("account", "add", self.account.id, "--secret", self.account.secret)
@@ -563,6 +563,23 @@ def test_a_tail_that_is_killed_before_the_new_file_has_rows_knows_it_when_it_is_
     feed.rotate(2, rows(4, 1))
     feed.daemon.start()
     harness.wait_for(lambda: feed.ids() == numbers(0, 5), PATIENCE)
+
+
+@pytest.mark.parametrize("encoding, codec", [("ISO-8859-1", "latin-1"), ("EUC-JP", "euc-jp"), ("UTF-16LE", "utf-16-le"), ("UTF-16", "utf-16-be")])
+def test_a_tail_in_another_encoding_is_read_on_where_it_was_after_a_crash(daemons, tmp_path, encoding, codec):
+    """Its places are bytes of the file, not of the text that was made of it."""
+    feed = Feed(daemons, tmp_path, encoding=encoding)
+    letters = "\u3042\u00a7" if codec == "euc-jp" else "\u00e9\u00a7"
+    for turn in range(4):
+        text = "".join(row(f"{n:07d}", f"{letters * 30}{n}" if n % 3 == 0 else "7") for n in range(turn * 300, (turn + 1) * 300))
+        mark = "\ufeff" if encoding == "UTF-16" and turn == 0 else ""
+        with open(feed.log, "ab") as file:
+            file.write((mark + text).encode(codec))
+        harness.wait_for(lambda: len(feed.ids()) == (turn + 1) * 200, PATIENCE)
+        feed.crash()
+    assert feed.ids() == [f"{n:07d}" for n in range(1200) if n % 3]
+    assert len(feed.rejected()) == 400
+    assert feed.daemon.ctl("status")["ingest"]["duplicates"] == 0
 
 
 def test_a_tail_begins_again_when_its_file_was_emptied(feed):
