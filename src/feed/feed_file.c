@@ -64,19 +64,6 @@ void feed_file_free(struct feed_file *file)
 	free(file);
 }
 
-/* The file's first bytes, by which it is known again. */
-static int note_head(struct feed_file *file, struct error *err)
-{
-	char head[FEED_HEAD_MAX];
-	ssize_t len = pread(file->fd, head, sizeof(head), 0);
-
-	if (len < 0)
-		return error_set_errno(err, errno, "%s", file->feed->path);
-	file->place.head_len = (uint64_t)len < file->place.offset ? (uint64_t)len : file->place.offset;
-	file->place.head_hash = id_hash64(head, file->place.head_len, 0);
-	return 0;
-}
-
 static int begin_batch(struct feed_file *file, struct error *err)
 {
 	struct feed *feed = file->feed;
@@ -113,7 +100,10 @@ int feed_file_begin(struct feed_file *file, int fd, struct error *err)
 	bool is_new = is_in == 0;
 	if (is_new) {
 		buf_free(&place->header);
-		*place = (struct place){ .inode = (uint64_t)file->stat.st_ino, .line = 1 };
+		*place = (struct place){ .inode = (uint64_t)file->stat.st_ino,
+			                 .line = 1,
+			                 .time = file->stat.st_mtim,
+			                 .end_hash = id_hash64("", 0, 0) };
 	}
 	if (begin_batch(file, err) != 0)
 		return -1;
@@ -135,20 +125,30 @@ int feed_file_begin(struct feed_file *file, int fd, struct error *err)
 
 static int note_place(struct feed_file *file, struct error *err)
 {
+	const char *path = file->feed->path;
 	struct parse_position position;
 	struct str header;
 
 	ingest_batch_place(file->batch, &position, &header);
-	file->place.offset = position.byte;
-	file->place.line = position.line;
-	file->place.finished = false;
-	file->dirty = file->moved_on = true;
-	file->losses = ingest_losses(file->feed->feeds->ingest);
+	/* What the rows after the place need comes first: a place is never stored without it. */
 	if (file->place.header.len == 0)
 		buf_add_str(&file->place.header, header);
-	if (file->place.header.failed)
-		return error_set(err, ERROR_NOMEM, "%s: out of memory", file->feed->path);
-	return file->place.head_len < FEED_HEAD_MAX ? note_head(file, err) : 0;
+	if (file->place.header.failed) {
+		buf_free(&file->place.header);
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
+	}
+	struct place place = file->place;
+	place.offset = position.byte;
+	place.line = position.line;
+	place.finished = false;
+	if (fstat(file->fd, &file->stat) != 0)
+		return error_set_errno(err, errno, "%s", path);
+	if (place_mark(&place, file->fd, &file->stat, path, err) != 0)
+		return -1;
+	file->place = place;
+	file->dirty = file->moved_on = true;
+	file->losses = ingest_losses(file->feed->feeds->ingest);
+	return 0;
 }
 
 void feed_commit(struct feed *feed, bool at_end)
@@ -201,14 +201,24 @@ const struct error *feed_file_failure(const struct feed_file *file)
 	return file->has_ended && file->failed ? &file->failure : NULL;
 }
 
+/* The place is the file's end. */
+static void note_end(struct feed_file *file)
+{
+	struct place *place = &file->place;
+	struct error err;
+
+	place->finished = true;
+	place->offset = file->read_to;
+	if (fstat(file->fd, &file->stat) != 0 || place_mark(place, file->fd, &file->stat, file->feed->path, &err) != 0)
+		place->time = (struct timespec){ 0 };
+	file->dirty = file->moved_on = true;
+}
+
 void feed_file_finish(struct feed_file *file)
 {
 	ingest_batch_finish(file->batch);
-	if (!ingest_batch_is_over(file->batch)) {
-		file->place.finished = true;
-		file->place.offset = file->read_to;
-		file->dirty = file->moved_on = true;
-	}
+	if (!ingest_batch_is_over(file->batch))
+		note_end(file);
 	file->is_ending = true;
 	file->feed->has_finished = true;
 	close(file->fd); /* the batch has what it needs */
@@ -255,7 +265,7 @@ static void stop_one(struct feed_file *file)
 	file->has_ended = false;
 	if (is_spool && file->stored.len > 0)
 		return;
-	spool_scan_end(&file->feed->scan); /* it is not known any more */
+	feed_scan_end(&file->feed->scan); /* it is not known any more */
 	feed_file_free(file);
 }
 
@@ -271,7 +281,12 @@ void feed_stop(struct feed *feed)
 		stop_one(file);
 	}
 	feed->file = NULL;
-	feed->is_full = feed->reloads = feed->is_between = false;
+	feed->is_full = feed->reloads = feed->is_between = feed->is_lost = feed->is_cut = false;
+	feed->was_cut = false;
+	if (feed->kind == FEED_TAIL) {
+		feed->is_loaded = false;
+		feed_scan_end(&feed->scan);
+	}
 	feed->still_since_us = 0;
 }
 

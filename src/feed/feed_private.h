@@ -16,6 +16,7 @@
 
 #define FEED_PATH_MAX 400               /* bytes; a key of META_DB_FEEDS holds one */
 #define FEED_HEAD_MAX ((size_t)1 << 10) /* bytes at a file's beginning by which it is known again */
+#define FEED_END_MAX ((size_t)256)      /* and before a place */
 #define FEED_FILES_MAX 512              /* under way; some 20 kB each */
 #define FEED_RETRY_US (5 * CLOCK_US_PER_SECOND)
 #define FEED_FULL_US CLOCK_US_PER_SECOND /* one that waits for a commit's end, or for a cluster, looks again */
@@ -27,7 +28,10 @@ struct place {
 	uint64_t offset, line;
 	bool finished; /* all of it was read */
 	uint64_t head_len, head_hash;
-	struct buf header;            /* of CSV, which rows after the place need */
+	uint64_t end_hash; /* of FEED_END_MAX bytes before the offset */
+	struct timespec
+		time;      /* of the file's last change, when the place was noted; 0: this and the end are not known */
+	struct buf header; /* of CSV, which rows after the place need */
 	struct ingest_summary counts; /* of the rows before */
 };
 
@@ -44,6 +48,8 @@ struct feed_file {
 	struct place place;
 	struct buf stored;            /* its place as the row has it; empty: it has none */
 	struct buf storing;           /* as the row will have it with the commit that follows; empty: as it has it */
+	struct timespec storing_time; /* of that place */
+	bool is_passed;               /* of a tail: it is in feed->passed */
 	uint64_t read_to;             /* bytes that were fed; rows of those after place.offset are not complete */
 	struct ingest_summary before; /* counts up to where this run began */
 	bool dirty;                   /* the place is not on disk, */
@@ -65,15 +71,25 @@ TAILQ_HEAD(feed_files, feed_file);
 
 enum feed_kind { FEED_SPOOL, FEED_TAIL };
 
-struct spool_file {
+struct found_file {
 	struct timespec time; /* of its last change */
+	bool is_last;         /* of those of its time */
+	uint64_t inode;
 	char *name;
 };
 
-/* The files of a spool as they were found last. */
-struct spool_scan {
-	DIR *dir;                 /* of the scan under way, or NULL */
-	struct spool_file *files; /* the oldest ones; in order, after the scan, of which those before `next` are done */
+/* What a feed looks for: NULL takes all regular files of such a name. */
+struct feed_filter {
+	bool (*takes_name)(const struct feed *feed, const char *name);
+	bool (*takes_file)(const struct feed *feed, const char *name, const struct stat *found);
+};
+
+/* The files of a feed's directory as they were found last. */
+struct feed_scan {
+	DIR *dir; /* of the scan under way, or NULL */
+	const struct feed_filter *filter;
+	const char *last;         /* the name that is the last one of those of its time; NULL: none is */
+	struct found_file *files; /* the oldest ones; in order, after the scan, of which those before `next` are done */
 	size_t count, room, next;
 	uint64_t waiting; /* files that there were, without those dropped since */
 	bool changed;     /* the directory, since the scan began */
@@ -88,18 +104,21 @@ struct feed {
 	struct task task;
 	int watch; /* of the directory, by inotify; -1: none */
 
-	struct feed_files files;     /* under way, in the order that they were begun */
-	size_t files_count;          /* of them */
-	struct feed_file *file;      /* the one that is read, of a tail the last one of them; NULL: none */
-	bool is_loaded;              /* a spool: `files` are those of the row */
-	bool moves;                  /* a spool: its last step has moved files */
-	struct spool_scan scan;      /* a spool */
+	struct feed_files files; /* under way, in the order that they were begun */
+	size_t files_count;      /* of them */
+	struct feed_file *file;  /* the one that is read, of a tail the last one of them; NULL: none */
+	bool is_loaded;          /* `files` are those of the row, of a tail until it is stopped */
+	bool moves;              /* a spool: its last step has moved files */
+	struct feed_scan scan;
 	int64_t skipped_us;          /* a spool: when a file of the scan was passed over; 0: none was */
 	bool is_full;                /* it waits for a commit's end */
 	bool reloads;                /* mappings have changed: the file is to be closed once its place is on disk */
 	struct timespec passed_time; /* a tail: the last change of the file that was stored before `files`, */
 	struct buf passed;           /* and those of that very time that were: their inodes, the last one last */
 	bool is_between;             /* a tail: the next file is the one after those of `files`, or passed */
+	bool is_lost;                /* a tail: the file that the place is in is gone, */
+	bool is_cut;                 /* or only it and its copies are looked for */
+	bool was_cut;                /* a tail: that which is read; it is left as soon as all before it is stored */
 	int64_t still_since_us;      /* a tail: when the file was first seen rotated, with nothing more in it */
 	int64_t dirty_us;  /* since when something waits for a commit that is not asked for; 0: nothing does */
 	bool has_finished; /* a file has been read to its end since a commit was asked for */
@@ -124,7 +143,8 @@ struct feeds {
 /* Adds a file to `files` for each place of the feed's row, as it was last made durable; none if there is no row. */
 MUST_CHECK int places_load(struct feed *feed, struct error *err);
 
-/* Puts those of all files, as feed_file->storing or else ->stored has them, of a tail the last one, to last with the next meta_commit. */
+/* Puts those of all files, as feed_file->storing or else ->stored has them, to last with the next meta_commit; of a tail the last
+ * one, and which files of its time were read before. */
 MUST_CHECK int places_put(const struct feed *feed, struct error *err);
 
 /* Makes `place` the one that is stored with the next places_put. It is the file's, or one noted of it. */
@@ -139,6 +159,16 @@ MUST_CHECK int place_take_back(struct feed_file *file, struct error *err);
 /* Is the open file the one that the place is in? Its inode may have been given to another since. 1, 0, -1. */
 MUST_CHECK int place_is_in(const struct place *place, int fd, const struct stat *stat, const char *path,
                            struct error *err);
+
+/* Has the file not been changed since the place was noted, as far as its time tells? */
+bool place_is_of_time(const struct place *place, const struct stat *stat);
+
+/* Does another one begin with all that is before the place, as a copy does? 1, 0, -1. */
+MUST_CHECK int place_is_copied(const struct place *place, int fd, const struct stat *stat, const char *path,
+                               struct error *err);
+
+/* Notes what the place is known by: the file's beginning, the bytes before the offset, and its time. */
+MUST_CHECK int place_mark(struct place *place, int fd, const struct stat *stat, const char *path, struct error *err);
 
 /* --- feed_file.c --- */
 
@@ -175,19 +205,20 @@ void feed_stop(struct feed *feed);
 /* May the file that is read, of a tail all, be closed without that? Otherwise it asks for a commit, whose end wakes the task (feed->is_full). */
 bool feed_is_on_disk(struct feed *feed);
 
-/* --- spool_scan.c --- */
+/* --- feed_scan.c --- */
 
-/* Looks for files until about deadline_us, unless some are left that were found before: 1 when it is through, 0 if there
+/* Looks for files until about deadline_us, unless some are left that this filter found before: 1 when it is through, 0 if there
  * is more to look at, -1. */
-MUST_CHECK int spool_scan_step(struct spool_scan *scan, int directory, int64_t deadline_us, struct error *err);
+MUST_CHECK int feed_scan_step(struct feed *feed, int directory, const struct feed_filter *filter, int64_t deadline_us,
+                              struct error *err);
 
 /* The oldest that was found and is not dropped; NULL: none. */
-const char *spool_scan_next(const struct spool_scan *scan);
+const struct found_file *feed_scan_next(const struct feed_scan *scan);
 
 /* It is begun, or gone. */
-void spool_scan_drop(struct spool_scan *scan);
+void feed_scan_drop(struct feed_scan *scan);
 
-void spool_scan_end(struct spool_scan *scan);
+void feed_scan_end(struct feed_scan *scan);
 
 /* --- spool_end.c --- */
 
@@ -201,10 +232,22 @@ void spool_move(struct feed *feed, int directory, int64_t deadline_us);
 void spool_file_stick(struct feed_file *file, const struct error *err);
 bool spool_file_is_stuck(const struct feed_file *file);
 
-/* --- spool.c, tail.c --- */
+/* --- tail_files.c --- */
 
-/* Of a tail: the files whose end is on disk are passed, as if they were read before; those that have ended are dropped. */
+/* The files whose end is on disk are passed, as if they were read before; those that have ended are dropped. */
 void tail_pass(struct feed *feed);
+
+/* Adds the inodes of those that were read before `file` and have this very time. */
+void tail_add_passed(const struct feed_file *file, const struct timespec *time, struct buf *out);
+
+/* Was another file rotated after the one that is open? 1, 0; -1: there is more to look at. */
+int tail_is_followed(struct feed *feed, int64_t deadline_us);
+
+/* Begins the file that the place is in or, between files, the one that comes next: 1; 0: there is more to look at; -1, with
+ * ERROR_NOT_FOUND if there is none. */
+MUST_CHECK int tail_begin_next(struct feed *feed, int64_t deadline_us, struct error *err);
+
+/* --- spool.c, tail.c --- */
 
 /* Closes the file that is read, to be read on from its place. */
 void spool_close(struct feed *feed);

@@ -58,9 +58,37 @@ static int each_feed(const char *text, struct feed_reader *reader, struct error 
 	return sources_read(text, &source_reader, reader, err);
 }
 
+struct checking {
+	const char *text; /* of the setting */
+	const char *path;
+	size_t count; /* of feeds that have it */
+};
+
+static int count_path(void *arg, const char *path, const struct ingest_settings *settings, struct error *err)
+{
+	struct checking *checking = arg;
+
+	(void)settings;
+	(void)err;
+	checking->count += strcmp(path, checking->path) == 0;
+	return 0;
+}
+
+/* The place of a feed is stored by its path. */
+static int check_path(void *arg, const char *path, const struct ingest_settings *settings, struct error *err)
+{
+	struct checking checking = { .text = arg, .path = path };
+	struct feed_reader reader = { .fn = count_path, .arg = &checking };
+
+	(void)settings;
+	if (each_feed(checking.text, &reader, err) != 0)
+		return 0; /* this is told where it comes */
+	return checking.count == 1 ? 0 : error_set(err, ERROR_INVALID, "%s: must be there once", path);
+}
+
 int feeds_check(const char *key, const char *text, struct error *err)
 {
-	struct feed_reader reader = { .fn = NULL };
+	struct feed_reader reader = { .fn = check_path, .arg = (void *)(uintptr_t)text };
 	struct error why;
 
 	if (each_feed(text, &reader, &why) == 0)
@@ -259,7 +287,7 @@ static void on_inotify(evutil_socket_t fd, short what, void *arg)
 
 		LIST_FOREACH(feed, &feeds->list, link)
 			if ((event->mask & IN_Q_OVERFLOW) || event->wd == feed->watch) {
-				feed->scan.changed = true;
+				feed->scan.changed |= (event->mask & ~(uint32_t)IN_MODIFY) != 0;
 				feed_wake(feed, 0);
 			}
 		at += (ssize_t)(sizeof(*event) + event->len);
@@ -379,7 +407,7 @@ void feeds_free(struct feeds *feeds)
 		while ((file = TAILQ_FIRST(&feed->files)))
 			feed_file_free(file);
 		task_cancel(&feed->task);
-		spool_scan_end(&feed->scan);
+		feed_scan_end(&feed->scan);
 		buf_free(&feed->passed);
 		free(feed);
 	}

@@ -12,14 +12,22 @@
 #include "meta/rows.h"
 
 #define PLACE_VERSION 1
-#define PLACE_COUNT 13
+#define PLACE_COUNT 16   /* versions before had 13, and leave out what follows these */
 #define PLACES_VERSION 2 /* of a spool's row, which has such a value for each file */
+#define PASSED "passed:" /* and a tail's path: the inodes of files that were read */
+#define PASSED_VERSION 1
 #define HEADER_MAX ((size_t)1 << 24)
 
-static void write_key(const struct feed *feed, struct buf *key)
+static int write_key(const struct feed *feed, const char *kind, struct buf *key, struct error *err)
 {
-	buf_add_text(key, feed->kind == FEED_SPOOL ? "spool:" : "tail:");
+	buf_add_text(key, kind);
 	buf_add_text(key, feed->path);
+	return key->failed ? error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path) : 0;
+}
+
+static const char *kind_of(const struct feed *feed)
+{
+	return feed->kind == FEED_SPOOL ? "spool:" : "tail:";
 }
 
 static uint64_t count_value(struct value_reader *r)
@@ -47,6 +55,11 @@ static int read_place(struct place *place, struct str value, const char *path, s
 	place->counts.duplicates = count_value(&r);
 	place->counts.outdated = count_value(&r);
 	place->counts.rejected = count_value(&r);
+	if (value_left(&r) > 0) {
+		place->time.tv_sec = value_int(&r, 0, INT64_MAX);
+		place->time.tv_nsec = value_int(&r, 0, 999999999);
+		place->end_hash = (uint64_t)value_int(&r, INT64_MIN, INT64_MAX);
+	}
 	if (name.len > 0)
 		memcpy(place->name, name.p, name.len);
 	place->name[name.len] = '\0';
@@ -92,15 +105,40 @@ static enum meta_next read_places(void *arg, struct str key, struct str value, s
 	return result == 0 ? META_STOP : META_FAILED;
 }
 
-int places_load(struct feed *feed, struct error *err)
+static enum meta_next read_passed(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct feed *feed = arg;
+	struct value_reader r;
+
+	(void)key;
+	value_open(&r, value, PASSED_VERSION);
+	feed->passed_time.tv_sec = value_int(&r, 0, INT64_MAX);
+	feed->passed_time.tv_nsec = value_int(&r, 0, 999999999);
+	buf_free(&feed->passed);
+	buf_add_str(&feed->passed, value_str(&r, 0, SIZE_MAX));
+	if (value_close(&r) && !feed->passed.failed)
+		return META_STOP;
+	error_set(err, feed->passed.failed ? ERROR_NOMEM : value_error(&r),
+	          "%s: the list of files that were read is not readable", feed->path);
+	return META_FAILED;
+}
+
+static int load(struct feed *feed, const char *kind, meta_row_fn read, struct error *err)
 {
 	struct buf key = { 0 };
+	int found = write_key(feed, kind, &key, err);
 
-	write_key(feed, &key);
-	int found = key.failed ? error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path) :
-	                         meta_find(feed->feeds->meta, META_DB_FEEDS, buf_str(&key), read_places, feed, err);
+	if (found == 0)
+		found = meta_find(feed->feeds->meta, META_DB_FEEDS, buf_str(&key), read, feed, err);
 	buf_free(&key);
 	return found < 0 ? -1 : 0;
+}
+
+int places_load(struct feed *feed, struct error *err)
+{
+	if (load(feed, kind_of(feed), read_places, err) != 0)
+		return -1;
+	return feed->kind == FEED_TAIL ? load(feed, PASSED, read_passed, err) : 0;
 }
 
 int place_store(struct feed_file *file, const struct place *place, struct error *err)
@@ -122,12 +160,16 @@ int place_store(struct feed_file *file, const struct place *place, struct error 
 	value_put_int(&w, (int64_t)place->counts.duplicates);
 	value_put_int(&w, (int64_t)place->counts.outdated);
 	value_put_int(&w, (int64_t)place->counts.rejected);
+	value_put_int(&w, place->time.tv_sec);
+	value_put_int(&w, place->time.tv_nsec);
+	value_put_int(&w, (int64_t)place->end_hash);
 	if (value.failed) {
 		buf_free(&value);
 		return error_set(err, ERROR_NOMEM, "%s: out of memory", file->feed->path);
 	}
 	buf_free(&file->storing);
 	file->storing = value;
+	file->storing_time = place->time;
 	return 0;
 }
 
@@ -161,42 +203,132 @@ static void write_places(const struct feed *feed, struct buf *value)
 }
 
 /* The last one that is stored: all of those before it are. */
-static void write_last(const struct feed *feed, struct buf *value)
+static const struct feed_file *last_stored(const struct feed *feed)
 {
 	const struct feed_file *file = TAILQ_LAST(&feed->files, feed_files);
 
 	while (value_of(file).len == 0)
 		file = TAILQ_PREV(file, feed_files, link);
-	buf_add_str(value, value_of(file));
+	return file;
+}
+
+/* Of the very time of the file that the place is in. */
+static void write_passed(const struct feed_file *file, struct buf *value)
+{
+	struct buf inodes = { 0 };
+	struct value_writer w;
+
+	tail_add_passed(file, &file->storing_time, &inodes);
+	value_begin(&w, value, PASSED_VERSION, 3);
+	value_put_int(&w, file->storing_time.tv_sec);
+	value_put_int(&w, file->storing_time.tv_nsec);
+	value_put_bytes(&w, buf_str(&inodes));
+	value->failed |= inodes.failed;
+	buf_free(&inodes);
+}
+
+static int put_row(const struct feed *feed, const char *kind, const struct buf *value, struct error *err)
+{
+	struct buf key = { 0 };
+	int result = write_key(feed, kind, &key, err);
+
+	if (result == 0 && value->failed)
+		result = error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path);
+	if (result == 0)
+		result = meta_put(feed->feeds->meta, META_DB_FEEDS, buf_str(&key), buf_str(value), err);
+	buf_free(&key);
+	return result;
 }
 
 int places_put(const struct feed *feed, struct error *err)
 {
-	struct buf key = { 0 }, value = { 0 };
+	struct buf value = { 0 }, passed = { 0 };
+	int result = 0;
 
-	write_key(feed, &key);
-	if (feed->kind == FEED_SPOOL)
+	if (feed->kind == FEED_SPOOL) {
 		write_places(feed, &value);
-	else
-		write_last(feed, &value);
-	int result = key.failed || value.failed ?
-	                     error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path) :
-	                     meta_put(feed->feeds->meta, META_DB_FEEDS, buf_str(&key), buf_str(&value), err);
-	buf_free(&key);
+	} else {
+		buf_add_str(&value, value_of(last_stored(feed)));
+		write_passed(last_stored(feed), &passed);
+		result = put_row(feed, PASSED, &passed, err);
+	}
+	if (result == 0)
+		result = put_row(feed, kind_of(feed), &value, err);
 	buf_free(&value);
+	buf_free(&passed);
 	return result;
+}
+
+/* Of the bytes from `from` on; how many there are, at most as many as `len`, or -1. */
+static ssize_t hash_at(int fd, uint64_t from, size_t len, uint64_t *hash, const char *path, struct error *err)
+{
+	char bytes[FEED_HEAD_MAX];
+	ssize_t got = pread(fd, bytes, len, (off_t)from);
+
+	if (got < 0)
+		return error_set_errno(err, errno, "%s", path);
+	*hash = id_hash64(bytes, (size_t)got, 0);
+	return got;
+}
+
+static ssize_t hash_end(const struct place *place, int fd, uint64_t *hash, const char *path, struct error *err)
+{
+	size_t len = place->offset < FEED_END_MAX ? (size_t)place->offset : FEED_END_MAX;
+
+	return hash_at(fd, place->offset - len, len, hash, path, err);
+}
+
+int place_mark(struct place *place, int fd, const struct stat *stat, const char *path, struct error *err)
+{
+	size_t len = place->offset < FEED_HEAD_MAX ? (size_t)place->offset : FEED_HEAD_MAX;
+
+	if (place->head_len < len) {
+		ssize_t got = hash_at(fd, 0, len, &place->head_hash, path, err);
+
+		if (got < 0)
+			return -1;
+		place->head_len = (uint64_t)got;
+	}
+	place->time = stat->st_mtim;
+	return hash_end(place, fd, &place->end_hash, path, err) < 0 ? -1 : 0;
+}
+
+/* Is all that is before the place in the file? */
+static int has_all_before(const struct place *place, int fd, const struct stat *stat, const char *path,
+                          struct error *err)
+{
+	uint64_t hash;
+
+	if ((uint64_t)stat->st_size < place->offset)
+		return 0;
+	ssize_t got = hash_at(fd, 0, (size_t)place->head_len, &hash, path, err);
+	if (got < 0)
+		return -1;
+	if (got != (ssize_t)place->head_len || (got > 0 && hash != place->head_hash))
+		return 0;
+	if (place->time.tv_sec == 0)
+		return 1;
+	got = hash_end(place, fd, &hash, path, err);
+	return got < 0 ? -1 : hash == place->end_hash;
+}
+
+bool place_is_of_time(const struct place *place, const struct stat *stat)
+{
+	return place->time.tv_sec == 0 ||
+	       (place->time.tv_sec == stat->st_mtim.tv_sec && place->time.tv_nsec == stat->st_mtim.tv_nsec);
 }
 
 int place_is_in(const struct place *place, int fd, const struct stat *stat, const char *path, struct error *err)
 {
-	char head[FEED_HEAD_MAX];
+	/* A spool's files do not grow. */
+	bool is_same = place->inode == (uint64_t)stat->st_ino && (!place->name[0] || place_is_of_time(place, stat));
 
-	if (place->inode != (uint64_t)stat->st_ino || (uint64_t)stat->st_size < place->offset)
-		return 0;
-	ssize_t len = pread(fd, head, place->head_len, 0);
-	if (len < 0)
-		return error_set_errno(err, errno, "%s", path);
-	if (place->head_len == 0) /* nothing was read of it */
-		return 1;
-	return len == (ssize_t)place->head_len && id_hash64(head, place->head_len, 0) == place->head_hash;
+	return is_same ? has_all_before(place, fd, stat, path, err) : 0;
+}
+
+int place_is_copied(const struct place *place, int fd, const struct stat *stat, const char *path, struct error *err)
+{
+	bool may_be = place->inode != (uint64_t)stat->st_ino && place->offset > 0 && place->time.tv_sec != 0;
+
+	return may_be ? has_all_before(place, fd, stat, path, err) : 0;
 }

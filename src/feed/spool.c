@@ -53,7 +53,7 @@ void spool_close(struct feed *feed)
 	if (file->stored.len > 0)
 		return;
 	feed_file_free(file);
-	spool_scan_end(&feed->scan); /* the next one finds it again */
+	feed_scan_end(&feed->scan); /* the next one finds it again */
 }
 
 /* 1; 0 if it is gone meanwhile, or no regular file any more; -1. */
@@ -121,6 +121,15 @@ static enum spool_next resume(int directory, struct feed_file *file, struct erro
 
 /* --- which file is next --- */
 
+/* Not those that begin with a point, as programs call files that are not whole yet. */
+static bool takes_name(const struct feed *feed, const char *name)
+{
+	(void)feed;
+	return name[0] != '.';
+}
+
+static const struct feed_filter all_files = { .takes_name = takes_name };
+
 /* One that is read to its end even if older ones have come. */
 static struct feed_file *next_begun(const struct feed *feed)
 {
@@ -168,10 +177,10 @@ static enum spool_next look(struct feed *feed, int directory, int64_t deadline_u
 		return SPOOL_NOTHING;
 	if (begins)
 		feed->skipped_us = 0;
-	int through = spool_scan_step(&feed->scan, directory, deadline_us, err);
+	int through = feed_scan_step(feed, directory, &all_files, deadline_us, err);
 	if (through < 0)
 		return SPOOL_FAILED;
-	if (through == 0 || spool_scan_next(&feed->scan) || feed->scan.changed)
+	if (through == 0 || feed_scan_next(&feed->scan) || feed->scan.changed)
 		return SPOOL_MORE;
 	feed->told = feed->told && is_told_of(feed); /* what was wrong is not any more */
 	return SPOOL_NOTHING;
@@ -180,7 +189,7 @@ static enum spool_next look(struct feed *feed, int directory, int64_t deadline_u
 /* The next file of those found, or after another look at the directory. */
 static enum spool_next begin_next(struct feed *feed, int directory, int64_t deadline_us, struct error *err)
 {
-	const char *next = spool_scan_next(&feed->scan);
+	const struct found_file *next = feed_scan_next(&feed->scan);
 	char name[sizeof(feed->file->place.name)];
 
 	if (feed->files_count >= FEED_FILES_MAX || (!next && !may_look(feed))) {
@@ -189,8 +198,8 @@ static enum spool_next begin_next(struct feed *feed, int directory, int64_t dead
 	}
 	if (!next)
 		return look(feed, directory, deadline_us, err);
-	snprintf(name, sizeof(name), "%s", next);
-	spool_scan_drop(&feed->scan);
+	snprintf(name, sizeof(name), "%s", next->name);
+	feed_scan_drop(&feed->scan);
 	if (!find(feed, name))
 		return begin_file(feed, directory, name, err);
 	feed->skipped_us = clock_monotonic_us();

@@ -168,7 +168,7 @@ static int folder_of(struct move *move, const struct feed_file *file, struct err
 	return *folder;
 }
 
-/* Is what has its name still the file that was read? After a crash, as far as its beginning tells. 1, 0, -1. */
+/* Is what has its name still the file that was read? After a crash, as far as bytes of it tell. 1, 0, -1. */
 static int is_still_there(const struct move *move, const struct feed_file *file, struct error *err)
 {
 	const char *name = file->place.name;
@@ -179,7 +179,7 @@ static int is_still_there(const struct move *move, const struct feed_file *file,
 	if ((uint64_t)found.st_ino != file->place.inode || !S_ISREG(found.st_mode))
 		return 0;
 	if (file->answer.len > 0)
-		return 1;
+		return !file->place.finished || place_is_of_time(&file->place, &found);
 	/* After a stop, it may be another one, or have rows that were not read. */
 	if ((uint64_t)found.st_size != file->place.offset)
 		return 0;

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import time
 
 import faults
@@ -370,6 +371,19 @@ def test_a_file_that_has_the_name_and_the_inode_of_one_before_a_stop_is_read(fee
     harness.wait_for(lambda: feed.ids() == numbers(0, 101), PATIENCE)
 
 
+def test_a_file_that_has_all_but_the_time_and_rows_of_one_before_a_stop_is_read(feed):
+    """The name, the inode, the size and the beginning."""
+    done = feed.spool / "done" / "a.csv"
+    feed.put("a.csv", rows(0, 100))
+    harness.wait_for(done.exists, PATIENCE)
+    feed.daemon.stop()
+    with open(done, "r+", encoding="utf-8") as file:
+        file.write(rows(0, 99) + rows(100, 1))
+    os.rename(done, feed.spool / "a.csv")
+    feed.daemon.start()
+    harness.wait_for(lambda: feed.ids() == numbers(0, 101), PATIENCE)
+
+
 # --- tails ---
 
 
@@ -455,6 +469,47 @@ def test_a_tail_reads_rotated_files_of_the_same_time_once_each_and_goes_on(feed)
     feed.daemon.start()
     harness.wait_for(lambda: feed.ids() == numbers(0, 70), PATIENCE)
     assert len(feed.rejected()) == 69
+
+
+def test_a_tail_takes_rotated_files_of_the_same_time_once_each_over_stops(feed, tmp_path):
+    """Which ones it has read is on disk with its place."""
+    count, size, every = 60, 5, 4
+    fault = faults.Faults(tmp_path / "faults")
+    feed.grow(rows(0, size, every))
+    harness.wait_for(lambda: feed.ids() == numbers(0, size, every), PATIENCE)
+    feed.daemon.stop()
+    rotate_many(feed, 1, count, size, every)
+    for number in range(1, count + 1):
+        os.utime(f"{feed.log}.{number}", (2000, 2000))
+    faults.start(feed.daemon, fault)
+    for number in (20, 45):  # reading stops there
+        fault.set("open", f"calls.csv.{number}")
+        feed.crash()
+        harness.wait_for(lambda: any(f"calls.csv.{number}: " in each["problem"] for each in feed.daemon.ctl("feed", "list")), PATIENCE)
+        fault.clear()
+    feed.crash()
+    total = (count + 1) * size
+    harness.wait_for(lambda: len(feed.ids()) >= len(numbers(0, total, every)), PATIENCE)
+    assert feed.ids() == numbers(0, total, every)
+    assert feed.rejected() == broken(0, total, every)
+
+
+def test_a_tail_whose_file_is_gone_after_a_stop_reads_those_that_were_rotated_after_it(feed):
+    """As logrotate has compressed it since."""
+    feed.grow(rows(0, 3))
+    harness.wait_for(lambda: feed.ids() == numbers(0, 3), PATIENCE)
+    feed.daemon.stop()
+    old = feed.log.parent / "calls.csv.before"
+    old.write_text(rows(50, 3))
+    os.utime(old, (1000, 1000))
+    feed.rotate(3, rows(10, 3))
+    feed.rotate(2, rows(20, 3))
+    feed.rotate(1, rows(30, 3))
+    os.unlink(f"{feed.log}.3")
+    feed.daemon.start()
+    harness.wait_for(lambda: len(feed.ids()) >= 12, 30)
+    assert feed.ids() == numbers(0, 3) + numbers(10, 3) + numbers(20, 3) + numbers(30, 3)
+    assert "is lost" in feed.daemon.log()
 
 
 def test_a_tail_reads_rotated_files_before_the_current_one_of_the_same_time(feed):
@@ -591,6 +646,33 @@ def test_a_tail_begins_again_when_its_file_was_emptied(feed):
     harness.wait_for(lambda: feed.ids() == numbers(1, 4), PATIENCE)
 
 
+@pytest.mark.parametrize("state", ["down", "failing", "running"])
+def test_a_tail_reads_on_in_the_copy_of_a_file_that_was_copied_and_emptied(feed, tmp_path, state):
+    """logrotate's copytruncate."""
+    fault = faults.Faults(tmp_path / "faults")
+    feed.daemon.stop()
+    faults.start(feed.daemon, fault)
+    other = feed.log.parent / "calls.csv.other"
+    feed.grow(rows(0, 100, 10))
+    harness.wait_for(lambda: len(feed.ids()) == 90, PATIENCE)
+    if state == "down":
+        feed.daemon.stop()
+    if state == "failing":
+        fault.set("read", "calls.csv")
+    feed.grow(rows(100, 50, 10))
+    other.write_text(rows(1000, 5, 2))
+    shutil.copy(feed.log, f"{feed.log}.1")
+    os.truncate(feed.log, 0)
+    feed.grow(rows(150, 50, 10))
+    fault.clear()
+    if state == "down":
+        feed.daemon.start()
+    harness.wait_for(lambda: len(feed.ids()) >= 180, 60)
+    assert feed.ids() == numbers(0, 200, 10)
+    assert feed.rejected() == broken(0, 200, 10)
+    assert "has become shorter" not in feed.daemon.log()
+
+
 def test_a_corrected_mapping_applies_to_what_a_tail_reads_next(feed):
     feed.grow(rows(1, 1))
     harness.wait_for(lambda: feed.ids() == numbers(1, 1), PATIENCE)
@@ -605,6 +687,7 @@ def test_a_corrected_mapping_applies_to_what_a_tail_reads_next(feed):
     ("relative mapping=x", "must begin with an absolute path"),
     ("/a", "/a: needs mapping=NAME"),
     ("/a mapping=x | /b mapping=y time_zone=Mars", 'time_zone: "Mars": must be'),
+    ("/a mapping=x | /b mapping=x | /a mapping=y", "/a: must be there once"),
     ("/a mapping=x color=red", '"color=red": must be mapping=NAME'),
 ])
 def test_a_wrong_setting_is_told(daemons, value, told):

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/task.h"
-#include "feed/feed.h"
+#include "feed/feed_private.h"
 #include "ingest/ingest_private.h"
 #include "late_engine.h"
 #include "meta/accounts.h"
@@ -24,14 +24,18 @@ Suite *suite_feed(void);
 #define ACCOUNT "abcd1234"
 #define TURNS_MAX 5000 /* of the loop */
 
-static const char mapping[] = "form = csv\n"
-			      "names = kind id time\n"
-			      "[record change]\n"
-			      "when = {kind} is change\n"
-			      "update = yes\n"
-			      "product = SMS\nid = {id}\ndirection = outbound\ndate_received = {time}\n"
-			      "[record]\n"
-			      "product = SMS\nid = {id}\ndirection = outbound\ndate_received = {time}\n";
+static const char rows_mapping[] = "form = csv\n"
+				   "names = kind id time\n"
+				   "[record change]\n"
+				   "when = {kind} is change\n"
+				   "update = yes\n"
+				   "product = SMS\nid = {id}\ndirection = outbound\ndate_received = {time}\n"
+				   "[record]\n"
+				   "product = SMS\nid = {id}\ndirection = outbound\ndate_received = {time}\n";
+
+static const char header_mapping[] = "form = csv\nheader = yes\n"
+				     "[record]\n"
+				     "product = SMS\nid = {id}\ndirection = outbound\ndate_received = {time}\n";
 
 static struct fixture f;
 static struct config config;
@@ -56,7 +60,7 @@ static void write_text(const char *name, const char *text)
 	ck_assert_int_eq(fclose(file), 0);
 }
 
-static void setup(void)
+static void setup_with(bool is_late, const char *mapping)
 {
 	static char setting[256];
 	struct config_faults faults = { .count = 0 };
@@ -68,7 +72,8 @@ static void setup(void)
 	tasks = tasks_new(base, &config);
 	ck_assert_ptr_nonnull(tasks);
 	fixture_stop(&f);
-	f.options.engine = late_engine_begin(base);
+	if (is_late)
+		f.options.engine = late_engine_begin(base);
 	fixture_start(&f);
 	ingest = ingest_new(tasks, &config, f.meta, f.store);
 	ck_assert_ptr_nonnull(ingest);
@@ -83,6 +88,21 @@ static void setup(void)
 	config.spool = strdup(setting);
 }
 
+static void setup(void)
+{
+	setup_with(true, rows_mapping);
+}
+
+static void setup_at_once(void)
+{
+	setup_with(false, rows_mapping);
+}
+
+static void setup_header(void)
+{
+	setup_with(false, header_mapping);
+}
+
 static void end_feeds(void)
 {
 	feeds_free(feeds);
@@ -95,7 +115,8 @@ static void teardown(void)
 {
 	end_feeds();
 	mappings_free(mappings);
-	late_engine_end();
+	if (f.options.engine)
+		late_engine_end();
 	tasks_free(tasks);
 	event_base_free(base);
 	config_free(&config);
@@ -472,10 +493,110 @@ START_TEST(spool_is_read_again_from_places_that_are_on_disk)
 }
 END_TEST
 
+static bool tail_waits(void)
+{
+	const struct feed *feed;
+	bool waits = false;
+
+	LIST_FOREACH(feed, &feeds->list, link)
+		waits |= feed->kind == FEED_TAIL && feed->file;
+	return waits;
+}
+
+static bool has_problem(void)
+{
+	const struct feed *feed;
+	bool has = false;
+
+	LIST_FOREACH(feed, &feeds->list, link)
+		has |= feed->told;
+	return has;
+}
+
+static bool both_are_stored(void)
+{
+	return ingest->stats.total.accepted == 2;
+}
+
+/* A place is stored with the header line that the rows after it need, or not at all. */
+START_TEST(place_is_not_stored_without_its_header)
+{
+	struct feed *feed;
+	struct buf day = { 0 };
+	char text[128], setting[256];
+
+	clock_format_day(&day, clock_day_of(clock_now_us()) - 1);
+	(void)snprintf(setting, sizeof(setting), "%s/log mapping=rows account_id=" ACCOUNT, f.dir);
+	free(config.tail);
+	config.tail = strdup(setting);
+	write_text("log", "");
+	feeds = feeds_new(tasks, &config, f.meta, ingest, &err);
+	ck_assert_msg(feeds != NULL, "%s", err.message);
+	run_until(tail_waits);
+	LIST_FOREACH(feed, &feeds->list, link)
+		if (feed->kind == FEED_TAIL)
+			feed->file->place.header.failed = true; /* as if memory had run out */
+	(void)snprintf(text, sizeof(text), "id,time\na,%.*sT12:00:00Z\n", STR_ARGS(buf_str(&day)));
+	write_text("log", text);
+	run_until(has_problem);
+	(void)snprintf(text, sizeof(text), "id,time\na,%.*sT12:00:00Z\nb,%.*sT12:00:00Z\n", STR_ARGS(buf_str(&day)),
+	               STR_ARGS(buf_str(&day)));
+	write_text("log", text);
+	run_until(both_are_stored);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 0);
+	buf_free(&day);
+}
+END_TEST
+
+/* All are read, and none is stored yet. */
+static bool tail_waits_for_its_commit(void)
+{
+	const struct feed *feed;
+	bool waits = false;
+
+	LIST_FOREACH(feed, &feeds->list, link)
+		waits |= feed->kind == FEED_TAIL && feed->files_count == FILES + 1 && feed->file &&
+		         feed->file->place.offset > 0;
+	return waits;
+}
+
+static bool rotated_are_in_quarantine(void)
+{
+	return fixture_count_quarantine(f.meta) >= 2 * FILES;
+}
+
+/* The next commit, which stores a place, succeeds. */
+START_TEST(place_stays_before_rotated_files_when_the_last_one_is_cut_and_their_commit_fails)
+{
+	struct ingest_watch watch = { .on_stored = refuse };
+	char path[192];
+
+	begin_tail();
+	config.commit_delay = 6 * CLOCK_US_PER_SECOND; /* the last one is read before */
+	run_until(tail_waits_for_its_commit);
+	ingest_watch_commits(ingest, &watch);
+	refuses = true;
+	(void)snprintf(path, sizeof(path), "%s/log", f.dir);
+	ck_assert_int_eq(truncate(path, 10), 0);
+	run_until(was_refused);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2);
+	run_until(rotated_are_in_quarantine);
+	ck_assert_int_eq(fixture_count_quarantine(f.meta), 2 * FILES);
+	ingest_unwatch_commits(ingest, &watch);
+}
+END_TEST
+
 Suite *suite_feed(void)
 {
 	Suite *suite = suite_create("feed");
-	TCase *tcase = tcase_create("late");
+	TCase *tcase = tcase_create("late"), *at_once = tcase_create("at once"), *header = tcase_create("header");
+
+	tcase_add_checked_fixture(at_once, setup_at_once, teardown);
+	tcase_add_test(at_once, place_stays_before_rotated_files_when_the_last_one_is_cut_and_their_commit_fails);
+	suite_add_tcase(suite, at_once);
+	tcase_add_checked_fixture(header, setup_header, teardown);
+	tcase_add_test(header, place_is_not_stored_without_its_header);
+	suite_add_tcase(suite, header);
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, place_stays_before_a_row_that_was_rejected_late_and_could_not_be_held);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * feed_scan.c: which files of a directory are next.
+ *
+ * A scan goes through the directory, in slices, and keeps the WINDOW oldest of the files that a feed looks for, which are then
+ * read in this order before the next scan. So n files take n / WINDOW scans, whose memory is bounded.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/directory.h"
+#include "feed/feed_private.h"
+
+#define WINDOW ((size_t)1024)
+#define ROOM (2 * WINDOW) /* when so many were found, the newer half is dropped */
+
+static int compare_times(const struct timespec *a, const struct timespec *b)
+{
+	if (a->tv_sec != b->tv_sec)
+		return a->tv_sec < b->tv_sec ? -1 : 1;
+	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct found_file *one = a, *other = b;
+	int result = compare_times(&one->time, &other->time);
+
+	if (result == 0)
+		result = one->is_last - other->is_last;
+	return result ? result : strcmp(one->name, other->name);
+}
+
+/* In order, and no more than WINDOW of them. */
+static void keep_oldest(struct feed_scan *scan)
+{
+	if (scan->count > 1)
+		qsort(scan->files, scan->count, sizeof(*scan->files), compare);
+	while (scan->count > WINDOW)
+		free(scan->files[--scan->count].name);
+}
+
+static int add(struct feed_scan *scan, const char *name, const struct stat *found, struct error *err)
+{
+	if (scan->count == scan->room) {
+		size_t room = scan->room ? scan->room * 2 : 64;
+		struct found_file *files = realloc(scan->files, room * sizeof(*files));
+
+		if (!files)
+			return error_set(err, ERROR_NOMEM, "the files of a directory: out of memory");
+		scan->files = files;
+		scan->room = room;
+	}
+	char *copy = strdup(name);
+	if (!copy)
+		return error_set(err, ERROR_NOMEM, "the files of a directory: out of memory");
+	scan->files[scan->count++] = (struct found_file){ .time = found->st_mtim,
+		                                          .is_last = scan->last && strcmp(name, scan->last) == 0,
+		                                          .inode = (uint64_t)found->st_ino,
+		                                          .name = copy };
+	if (scan->count == ROOM)
+		keep_oldest(scan);
+	return 0;
+}
+
+static int look_at(struct feed *feed, const char *name, struct error *err)
+{
+	struct feed_scan *scan = &feed->scan;
+	const struct feed_filter *filter = scan->filter;
+	struct stat found;
+
+	if (strlen(name) > NAME_MAX || !filter->takes_name(feed, name))
+		return 0;
+	if (fstatat(dirfd(scan->dir), name, &found, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
+	if (!S_ISREG(found.st_mode) || (filter->takes_file && !filter->takes_file(feed, name, &found)))
+		return 0;
+	scan->waiting++;
+	return add(scan, name, &found, err);
+}
+
+static int begin(struct feed *feed, int directory, const struct feed_filter *filter, struct error *err)
+{
+	struct feed_scan *scan = &feed->scan;
+	int own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	feed_scan_end(scan);
+	scan->filter = filter;
+	scan->last = feed->kind == FEED_TAIL ? strrchr(feed->path, '/') + 1 : NULL;
+	scan->dir = own >= 0 ? fdopendir(own) : NULL;
+	if (scan->dir)
+		return 0;
+	error_set_errno(err, errno, "the directory of %s", feed->path);
+	if (own >= 0)
+		close(own);
+	return -1;
+}
+
+int feed_scan_step(struct feed *feed, int directory, const struct feed_filter *filter, int64_t deadline_us,
+                   struct error *err)
+{
+	struct feed_scan *scan = &feed->scan;
+	const char *name;
+	int more;
+
+	if (scan->filter == filter && scan->next < scan->count && !scan->dir)
+		return 1;
+	if ((!scan->dir || scan->filter != filter) && begin(feed, directory, filter, err) != 0)
+		return -1;
+	do {
+		more = directory_next(scan->dir, feed->path, &name, err);
+		if (more < 0 || (more > 0 && look_at(feed, name, err) != 0))
+			goto fail;
+	} while (more > 0 && clock_monotonic_us() < deadline_us);
+	if (more > 0)
+		return 0;
+	closedir(scan->dir);
+	scan->dir = NULL;
+	keep_oldest(scan);
+	return 1;
+fail:
+	feed_scan_end(scan);
+	return -1;
+}
+
+const struct found_file *feed_scan_next(const struct feed_scan *scan)
+{
+	return !scan->dir && scan->next < scan->count ? &scan->files[scan->next] : NULL;
+}
+
+void feed_scan_drop(struct feed_scan *scan)
+{
+	free(scan->files[scan->next].name);
+	scan->files[scan->next++].name = NULL;
+	scan->waiting--;
+}
+
+void feed_scan_end(struct feed_scan *scan)
+{
+	if (scan->dir)
+		closedir(scan->dir);
+	for (size_t i = scan->next; i < scan->count; i++)
+		free(scan->files[i].name);
+	free(scan->files);
+	*scan = (struct feed_scan){ .dir = NULL };
+}
