@@ -493,7 +493,12 @@ void report_job_step(struct reports *reports, struct report_job *job, int64_t de
 		report_job_succeed(reports, job, REPORT_TRUNCATED, &result);
 		break;
 	case MAKER_FAILED:
-		report_job_fail(reports, job, &err);
+		if (err.code != ERROR_CORRUPT || !maker_reads_back(work->maker)) {
+			report_job_fail(reports, job, &err);
+			break;
+		}
+		log_warn("report", "%s: begins again: %s", job->id, err.message);
+		MAY_FAIL(report_job_begin_again(reports, job, &err) != 0); /* then it has failed */
 		break;
 	}
 }

@@ -546,6 +546,11 @@ static int prepare(struct maker *maker)
 	return end_span(maker);
 }
 
+bool maker_reads_back(const struct maker *maker)
+{
+	return maker->opened;
+}
+
 enum maker_end maker_step(struct maker *maker, int64_t deadline_us, struct error *err)
 {
 	enum maker_end end;

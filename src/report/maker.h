@@ -75,6 +75,9 @@ struct maker;
 MUST_CHECK struct maker *maker_new(struct store *store, const struct report_spec *spec, const char *path,
                                    struct str checkpoint, struct error *err);
 
+/* Is the file of a checkpoint still being read back? One that is not what was written before that fails with ERROR_CORRUPT. */
+bool maker_reads_back(const struct maker *maker);
+
 /* After MAKER_WAITS, on_ready(arg) is called from the loop when the next step has something to do. Set it before the
  * first step. */
 void maker_on_ready(struct maker *maker, void (*on_ready)(void *arg), void *arg);

@@ -10,7 +10,8 @@
  * A job is a row of the catalog environment; each change of state is one durable transaction, and the one that ends a
  * job also enqueues its callback. Files are made by makers (maker.h) in slices of a few milliseconds on the loop, by
  * turns between accounts and then between an account's jobs. After kill -9 a job resumes at its last checkpoint, or
- * begins again if another front end made it; files in data_dir/reports that no job owns are removed at start.
+ * begins again if another front end made it, or its file is not what it was at that; files in data_dir/reports that no
+ * job owns are removed at start.
  */
 #ifndef CDRD_REPORT_REPORT_H
 #define CDRD_REPORT_REPORT_H

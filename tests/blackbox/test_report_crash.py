@@ -115,11 +115,18 @@ def test_parquet_resumes_after_its_last_row_group(daemons):
     assert seen[-1]["manifest"] == again["manifest"]
 
 
-def test_a_checkpoint_whose_file_is_gone_or_short_costs_only_the_work(daemons):
+def change_first_byte(path):
+    with open(path, "r+b") as file:
+        byte = file.read(1)
+        file.seek(0)
+        file.write(bytes([byte[0] ^ 1]))
+
+
+def test_a_checkpoint_whose_file_is_gone_or_short_or_another_one_costs_only_the_work(daemons):
     daemon = daemons(**SLOW)
     account = daemon.new_account()
     load(daemon, account, rows=ROWS_FOR_A_CHECKPOINT)
-    for damage in (lambda path: os.unlink(path), lambda path: os.truncate(path, 10)):
+    for damage in (lambda path: os.unlink(path), lambda path: os.truncate(path, 10), change_first_byte):
         id = reporting.create(daemon, account, **query(include_message=True))["request_id"]
         while reporting.status(daemon, account, id)["items_count"] < 20_000:
             time.sleep(0.01)
