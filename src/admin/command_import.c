@@ -3,8 +3,8 @@
  * command_import.c: `import`, imports records through the admin socket.
  *
  * One body is one batch of ingest/. It is fed as it arrives, and nothing is read from the socket meanwhile, so that the
- * client is throttled to the disk's speed. cdrctl sends each file as a separate import, whose name is only for the log, many of them
- * ahead of the answers: small files share commits.
+ * client is throttled to the disk's speed. cdrctl sends each file as a separate import, whose name is only for the log,
+ * many of them ahead of the answers: small files share commits.
  */
 #include <stdlib.h>
 #include <string.h>

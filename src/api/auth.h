@@ -43,8 +43,8 @@ bool api_admit_download(struct http_request *request, void *app);
 const struct account *api_account(const struct http_request *request);
 const char *api_producer(const struct http_request *request);
 
-/* May the request, if it was made with a key, have records of a product (NULL: unknown) and an account, and of that account's subaccounts?
- * That the account itself may is another question. */
+/* May the request, if it was made with a key, have records of a product (NULL: unknown) and an account, and of that
+ * account's subaccounts? That the account itself may is another question. */
 bool api_key_allows(const struct http_request *request, const struct catalog_product *product, struct str account,
                     bool include_subaccounts);
 bool api_key_allows_subaccounts(const struct http_request *request);

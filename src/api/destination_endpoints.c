@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * destination_endpoints.c: POST, GET and DELETE /v2/reports/destinations[/NAME], and POST /v2/reports/destinations/NAME/test, where an account's reports are delivered
- * to. No secret is ever shown.
+ * destination_endpoints.c: POST, GET and DELETE /v2/reports/destinations[/NAME], and POST
+ * /v2/reports/destinations/NAME/test, where an account's reports are delivered to. No secret is ever shown.
  */
 #include <stdlib.h>
 #include <string.h>

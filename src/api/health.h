@@ -10,8 +10,8 @@
 #include "meta/meta.h"
 #include "store/store.h"
 
-/* Parameters by which a front end that forwards says, sealed (http_request_is_of_front_end), where it is and how many files of reports
- * it makes at once. */
+/* Parameters by which a front end that forwards says, sealed (http_request_is_of_front_end), where it is and how many files
+ * of reports it makes at once. */
 #define API_READY_URL "front_end_url"
 #define API_READY_ROOM "reports"
 

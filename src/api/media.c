@@ -4,7 +4,8 @@
  *
  * Byte ranges are those of RFC 9110, 14: one range is served; several at once are answered with the whole file, as is a
  * range whose If-Range no longer matches; a range without any byte of the file, however large its numbers, is 416. HEAD
- * ignores ranges. A ticket in place of credentials (tickets.h) is used up by the first answer to a GET. The ETag is the file's SHA-256, so it is strong and does not change.
+ * ignores ranges. A ticket in place of credentials (tickets.h) is used up by the first answer to a GET. The ETag is the
+ * file's SHA-256, so it is strong and does not change.
  */
 #include <sys/stat.h>
 #include <unistd.h>

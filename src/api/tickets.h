@@ -2,9 +2,9 @@
 /*
  * tickets.h: URLs that download one file once, within minutes, without credentials; private to api/.
  *
- * A link in a page cannot carry an Authorization header. A ticket can stand in its place: GET /v3/media/{id}?ticket=...
- * is then a download of the account that the ticket was given to, by the credentials that it was asked for with. Tickets live in memory, so a restart ends them all,
- * and none that was used can be used again.
+ * A link in a page cannot carry an Authorization header. A ticket can stand in its place: GET /v3/media/{id}?ticket=... is
+ * then a download of the account that the ticket was given to, by the credentials that it was asked for with. Tickets live
+ * in memory, so a restart ends them all, and none that was used can be used again.
  */
 #ifndef CDRD_API_TICKETS_H
 #define CDRD_API_TICKETS_H
@@ -16,8 +16,9 @@
 
 #define API_TICKET_LEN 36 /* 4 digits of the slot, 32 of the secret, hexadecimal */
 
-/* Makes one for a file that the account may download, valid for `valid_us` and no longer than `pass`, which the account was let in by. ERROR_LIMIT when it has API_TICKETS_ACCOUNT_MAX already; ERROR_NOMEM, also when all
- * accounts together have API_TICKETS_MAX. */
+/* Makes one for a file that the account may download, valid for `valid_us` and no longer than `pass`, which the account was
+ * let in by. ERROR_LIMIT when it has API_TICKETS_ACCOUNT_MAX already; ERROR_NOMEM, also when all accounts together have
+ * API_TICKETS_MAX. */
 MUST_CHECK int api_ticket_make(struct api *app, const char *account, const struct pass *pass, const char *file_id,
                                int64_t valid_us, char text[API_TICKET_LEN + 1], struct error *err);
 

@@ -3,10 +3,10 @@
  * import.c: `cdrctl import FILE...`, bodies to the daemon in chunks.
  *
  * Each file is an import of its own, over one connection: CSV files have a header line each, and a zip holds several. A
- * file's format and product are detected here unless options give them. Files are sent ahead of the answers to those before, so that
- * small ones share commits; answers come in their order, and a file is told as imported when its own has come. Progress lines
- * arrive while chunks are sent, and are of the first file that has no answer. If the daemon answers early, with an error, the rest
- * is not sent.
+ * file's format and product are detected here unless options give them. Files are sent ahead of the answers to those
+ * before, so that small ones share commits; answers come in their order, and a file is told as imported when its own has
+ * come. Progress lines arrive while chunks are sent, and are of the first file that has no answer. If the daemon answers
+ * early, with an error, the rest is not sent.
  */
 #include <endian.h>
 #include <fcntl.h>

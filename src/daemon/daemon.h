@@ -78,7 +78,8 @@ struct daemon {
 struct event_base *daemon_make_base(void);
 
 /* With the options and a valid configuration in a zeroed *d, brings all of it up. It may wait for the catalog, and forward
- * meanwhile; where it is to end before it holds it, that is a failure, too, with d->ending. After -1 there is the same to take down. */
+ * meanwhile; where it is to end before it holds it, that is a failure, too, with d->ending. After -1 there is the same to
+ * take down. */
 MUST_CHECK int daemon_start(struct daemon *d, struct error *err);
 
 /* Takes down what is up, but for the options and the configuration. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * relay.h: what a front end is while another one holds the catalog: it listens, takes records in itself (taking_in.h), makes files of
- * reports for that one (report/worker.h), and forwards what else is asked of it to that one, and records, too, while it cannot.
+ * relay.h: what a front end is while another one holds the catalog: it listens, takes records in itself (taking_in.h),
+ * makes files of reports for that one (report/worker.h), and forwards what else is asked of it to that one, and records,
+ * too, while it cannot.
  *
  * It answers /healthz and /readyz itself. Which front end holds the catalog, it asks PostgreSQL, and where that does not
  * answer, the one of before is taken for it. When nobody holds the catalog, the relay says so (relay_may_try), and what cannot
@@ -21,8 +22,8 @@ struct relay;
 
 #define RELAY_STATUS "Forwards to the front end that holds the catalog" /* for systemd */
 
-/* The options are as of shared_holder_watch_new; they may go when the loop turns no more before relay_end, relay_drain or relay_free.
- * Nobody listens yet. NULL with *err. */
+/* The options are as of shared_holder_watch_new; they may go when the loop turns no more before relay_end, relay_drain or
+ * relay_free. Nobody listens yet. NULL with *err. */
 MUST_CHECK struct relay *relay_new(struct tasks *tasks, const struct config *config, struct audit *audit,
                                    const struct meta_shared_options *options, struct error *err);
 

@@ -109,8 +109,8 @@ int feed_file_begin(struct feed_file *file, int fd, struct error *err)
 		return -1;
 	if (!is_new || feed->kind != FEED_TAIL)
 		return 0;
-	/* From now on a tail's file is known, even if it is renamed before any of it is stored; or, if something waits of those before
-	 * it, from the commit that decides about their ends. */
+	/* From now on a tail's file is known, even if it is renamed before any of it is stored; or, if something waits of
+	 * those before it, from the commit that decides about their ends. */
 	if (file != TAILQ_FIRST(&feed->files)) {
 		file->dirty = file->moved_on = true;
 		return 0;

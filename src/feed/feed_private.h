@@ -202,7 +202,8 @@ void feed_file_free(struct feed_file *file);
 /* Stops all that are read or wait; those of a spool stay if they have a place that is stored, or have ended. */
 void feed_stop(struct feed *feed);
 
-/* May the file that is read, of a tail all, be closed without that? Otherwise it asks for a commit, whose end wakes the task (feed->is_full). */
+/* May the file that is read, of a tail all, be closed without that? Otherwise it asks for a commit, whose end wakes the
+ * task (feed->is_full). */
 bool feed_is_on_disk(struct feed *feed);
 
 /* --- feed_scan.c --- */

@@ -26,7 +26,8 @@ struct forwarder_options {
 	struct event_base *base;
 	const char *ca_file; /* of authorities for https, beside the system's; "": none; is not copied */
 	const uint8_t *key;  /* of HTTP_RELAY_KEY_BYTES, that the front ends share; is not copied */
-	/* What a forwarder says of this front end at every look at the other one: appends a query, with its '?', or nothing. Or NULL. */
+	/* What a forwarder says of this front end at every look at the other one: appends a query, with its '?', or
+	 * nothing. Or NULL. */
 	void (*say)(void *arg, struct buf *query);
 	void *arg;
 };

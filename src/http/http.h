@@ -78,8 +78,8 @@ MUST_CHECK int http_server_adopt(struct http_server *server, struct tls *tls, co
 MUST_CHECK int http_server_take_listeners(struct http_server *server, const struct http_server *from,
                                           struct error *err);
 
-/* From now on, takes() is asked about each request whose path and method a row has. Where it returns false, that is passed over, and
- * a row further down may take the request. It answers nothing. */
+/* From now on, takes() is asked about each request whose path and method a row has. Where it returns false, that is passed
+ * over, and a row further down may take the request. It answers nothing. */
 void http_server_choose(struct http_server *server,
                         bool (*takes)(struct http_request *request, const struct http_route *route, void *app));
 

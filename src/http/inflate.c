@@ -123,9 +123,9 @@ static bool zstd_begin(struct http_inflate *inflate)
 	return !ZSTD_isError(ZSTD_DCtx_setParameter(inflate->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX));
 }
 
-/* libzstd also reads the formats of its first year (from 0.2 on as far as their magic numbers go, which are today's but for the first
- * byte), with other code: it reserves what a frame asks for, whatever the limit of the window, and what it makes of one depends on
- * how the bytes arrive. */
+/* libzstd also reads the formats of its first year (from 0.2 on as far as their magic numbers go, which are today's but for
+ * the first byte), with other code: it reserves what a frame asks for, whatever the limit of the window, and what it makes
+ * of one depends on how the bytes arrive. */
 static bool is_old_zstd(unsigned char first)
 {
 	return first >= 0x22 && first <= 0x27;

@@ -84,8 +84,8 @@ enum http_scan http_head_end(struct http_head_scan *scan, struct str data, size_
 /* 0, or -1 with *fault of 414 or 431, for a whole head. */
 int http_head_check_size(struct str head, size_t limit, struct http_fault *fault);
 
-/* Takes apart a whole head as http_head_end found it; one with HTTP_RELAYED_FIELD may have HTTP_RELAY_FIELDS more. Returns 0, or -1 with *fault filled; then ignore
- * head->keep_alive: the connection must be closed. */
+/* Takes apart a whole head as http_head_end found it; one with HTTP_RELAYED_FIELD may have HTTP_RELAY_FIELDS more. Returns
+ * 0, or -1 with *fault filled; then ignore head->keep_alive: the connection must be closed. */
 int http_head_parse(struct http_head *head, struct str data, struct http_fault *fault);
 
 /*

@@ -4,8 +4,9 @@
  * connection.h.
  *
  *	Cdrd-Forwarded: base64url( envelope )                                        base/envelope.h
- *	plaintext = version (1) || bits (1): 1 https, 2 of the front end itself || time (8, microseconds) || length of the address (1) || address (16)
- *	            || length (2) || host || length (2) || name of the client's certificate      integers little-endian
+ *	plaintext = version (1) || bits (1): 1 https, 2 of the front end itself || time (8, microseconds)
+ *	            || length of the address (1) || address (16) || length (2) || host
+ *	            || length (2) || name of the client's certificate                        integers little-endian
  *	context = "forwarded" LF method LF path and query LF Authorization, if that is handed on
  *
  * So whoever has seen one can use it for nothing but the same request with the same credentials, and not for long.

@@ -64,8 +64,9 @@ void ingest_summary_write(const struct ingest_summary *summary, struct json *jso
 typedef void (*ingest_done_fn)(void *arg, const struct ingest_summary *summary, struct buf *answer,
                                const struct error *err);
 
-/* `producer` is copied; it stands in quarantine entries. NULL for records that are in quarantine already: rejected ones
- * are not put there again. The format is PARSE_MAPPED if the settings name a mapping. `product_name` as in parser_new. `settings` are copied; NULL: nothing is set. */
+/* `producer` is copied; it stands in quarantine entries. NULL for records that are in quarantine already: rejected ones are
+ * not put there again. The format is PARSE_MAPPED if the settings name a mapping. `product_name` as in parser_new.
+ * `settings` are copied; NULL: nothing is set. */
 MUST_CHECK struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format format, const char *producer,
                                                  const char *product_name, const struct ingest_settings *settings,
                                                  ingest_done_fn done, void *arg, struct error *err);
@@ -76,11 +77,11 @@ void ingest_batch_fold_errors(struct ingest_batch *batch);
 
 /*
  * For bodies that are read from a place on: mapped rows alone. `resume`, before the first piece: the body begins at byte
- * `byte`, in line `line`, of what has the header line `header` and begins with `beginning`, a few bytes at least where it has an
- * encoding. Of JSON that is not UTF-8, the place is that of a line that begins a row. `hold`: no commit begins within a call of feed, so that
- * the caller can note the place first, which is that of the first row that is not complete; then it calls
- * ingest_commit_held, which commits if the round is large, or soon. Nor does finish or stop ask for one: who has more to put into
- * the same commit may do so first.
+ * `byte`, in line `line`, of what has the header line `header` and begins with `beginning`, a few bytes at least where it
+ * has an encoding. Of JSON that is not UTF-8, the place is that of a line that begins a row. `hold`: no commit begins
+ * within a call of feed, so that the caller can note the place first, which is that of the first row that is not complete;
+ * then it calls ingest_commit_held, which commits if the round is large, or soon. Nor does finish or stop ask for one: who
+ * has more to put into the same commit may do so first.
  */
 MUST_CHECK int ingest_batch_resume(struct ingest_batch *batch, struct str beginning, struct str header, uint64_t line,
                                    uint64_t byte, struct error *err);
@@ -183,9 +184,10 @@ struct ingest_watch {
 	void (*on_begin)(void *arg);
 	void (*on_commit)(void *arg); /* after each successful commit; must not call into ingest; or NULL */
 	void (*on_others)(void *arg); /* what another front end has put is stored; must not call into ingest; or NULL */
-	/* Or NULL. The records are on disk that were put before on_begin, and what was rejected of them will be with the next meta_commit, which follows:
-	 * what is put into meta here lasts with it. -1 fails the commit. Must not call into ingest, but may abandon batches, of which
-	 * nothing that waits goes to quarantine then if they are held (ingest_batch_hold). */
+	/* Or NULL. The records are on disk that were put before on_begin, and what was rejected of them will be with the
+	 * next meta_commit, which follows: what is put into meta here lasts with it. -1 fails the commit. Must not call
+	 * into ingest, but may abandon batches, of which nothing that waits goes to quarantine then if they are held
+	 * (ingest_batch_hold). */
 	int (*on_stored)(void *arg, struct error *err);
 	void *arg;
 };

@@ -50,7 +50,8 @@ struct ingest_put {
 	enum store_put_result result;
 	struct error *err;
 
-	/* puts that the store ends after the call: the item is copied, except its record, which is put already, but for its account */
+	/* puts that the store ends after the call: the item is copied, except its record, which is put already, but for its
+	 * account */
 	bool is_late;
 	struct parse_item item;
 	struct str account; /* of the record */

@@ -102,8 +102,8 @@ MUST_CHECK int accounts_set_deleted(struct meta *meta, const char *id, int64_t d
 MUST_CHECK int accounts_delete_family(struct meta *meta, const char *id, int64_t deleted_us, uint64_t *count,
                                       struct error *err);
 
-/* The last step: takes the account's row, its webhook secret, its attempts at callbacks and its volume out of the catalog. ERROR_CONFLICT unless
- * it is marked as deleted and has no subaccounts left. */
+/* The last step: takes the account's row, its webhook secret, its attempts at callbacks and its volume out of the catalog.
+ * ERROR_CONFLICT unless it is marked as deleted and has no subaccounts left. */
 MUST_CHECK int accounts_remove(struct meta *meta, const char *id, struct error *err);
 
 /* Gives it a plan, "" for none of its own. Whether there is such a plan is the caller's business. */

@@ -44,7 +44,8 @@ struct api_key {
 };
 
 /* Adds a key to key->account; fills in its id and its time, and its text, which cannot be had again. ERROR_NOT_FOUND if
- * there is no such account, ERROR_INVALID where a part is wrong: the products are the caller's business; ERROR_LIMIT beyond API_KEYS_MAX. */
+ * there is no such account, ERROR_INVALID where a part is wrong: the products are the caller's business; ERROR_LIMIT beyond
+ * API_KEYS_MAX. */
 MUST_CHECK int api_keys_add(struct meta *meta, struct api_key *key, char text[API_KEY_LEN + 1], struct error *err);
 
 /* Calls fn for each key, of one account or ("") of all, in order; false from fn ends it. */

@@ -44,7 +44,8 @@ MUST_CHECK int credential_check_secret(struct str secret, struct error *err);
  *
  *	$pbkdf2-sha256$ITERATIONS$SALT$HASH	salt and hash in base64 without padding, with '.' for '+'
  *
- * credential_to_text appends it. Reading, ERROR_INVALID says which part is wrong; iterations are 1,000 to 10,000, so that a derivation fits into a slice.
+ * credential_to_text appends it. Reading, ERROR_INVALID says which part is wrong; iterations are 1,000 to 10,000, so that a
+ * derivation fits into a slice.
  */
 #define CREDENTIAL_TEXT_ITERATIONS_MIN 1000
 #define CREDENTIAL_TEXT_ITERATIONS_MAX 10000

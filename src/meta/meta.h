@@ -144,8 +144,9 @@ MUST_CHECK int meta_check_reached(const struct meta *meta, struct error *err);
  * ERROR_UNAVAILABLE where PostgreSQL has not confirmed it for the lease's length, or has denied it. 0 where the catalog is here. */
 MUST_CHECK int meta_check_held(const struct meta *meta, struct error *err);
 
-/* May requests be served with what is known here? ERROR_UNAVAILABLE where another front end may have taken in what is not known, and
- * PostgreSQL is about to say so, or has: as after this process was stopped. 0 while PostgreSQL is away, as nothing better is known. */
+/* May requests be served with what is known here? ERROR_UNAVAILABLE where another front end may have taken in what is not
+ * known, and PostgreSQL is about to say so, or has: as after this process was stopped. 0 while PostgreSQL is away, as
+ * nothing better is known. */
 MUST_CHECK int meta_check_current(const struct meta *meta, struct error *err);
 
 /* The number of the last transaction of a catalog in PostgreSQL that the copy has; 0 where the catalog is here. */

@@ -2,10 +2,10 @@
 /*
  * closing.h: removes deleted accounts, with their records, when account_grace is over.
  *
- * One at a time, in slices between requests: its schedules, destinations and reconciliations are removed, reports over its records that have not
- * ended are cancelled, its records
- * are removed (store/purge.h), then the account's own row, its webhook secret and its volume. The mark of deletion
- * survives a crash, so the next start continues. A parent is removed after its subaccounts.
+ * One at a time, in slices between requests: its schedules, destinations and reconciliations are removed, reports over its
+ * records that have not ended are cancelled, its records are removed (store/purge.h), then the account's own row, its
+ * webhook secret and its volume. The mark of deletion survives a crash, so the next start continues. A parent is removed
+ * after its subaccounts.
  *
  * Files of its reports, its callbacks and its rejected records expire by their own settings (report_file_keep,
  * callback_keep, quarantine_keep); backups keep it until they are removed.

@@ -52,7 +52,8 @@ struct finding_item {
 
 typedef void (*finding_fn)(void *arg, const struct finding_item *item);
 
-/* All of the request is copied. on_ready gets `arg`, too. ERROR_INVALID for an invalid number or id, ERROR_NOT_FOUND for an unknown account. */
+/* All of the request is copied. on_ready gets `arg`, too. ERROR_INVALID for an invalid number or id, ERROR_NOT_FOUND for an
+ * unknown account. */
 MUST_CHECK struct finding *finding_new(const struct finding_context *context, const struct finding_request *request,
                                        finding_fn fn, void *arg, struct error *err);
 

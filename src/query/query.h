@@ -36,7 +36,8 @@ struct query_params {
 	struct buf text;
 };
 
-/* Decodes a query string: %xx, and a plus as a space (dates read it as a plus again). ERROR_INVALID for a broken escape, NUL, bytes that are not UTF-8 or too many parameters. */
+/* Decodes a query string: %xx, and a plus as a space (dates read it as a plus again). ERROR_INVALID for a broken escape,
+ * NUL, bytes that are not UTF-8 or too many parameters. */
 MUST_CHECK int query_params_decode(struct query_params *params, struct str query_string, struct error *err);
 
 /* Adds one (a JSON body's member); texts are copied. */

@@ -23,7 +23,8 @@
 
 #define ENCODING_BAD '\xff'
 
-/* Bytes that it makes of one at most where a table is used; of a character cut by the end of a piece up to ENCODING_CUT_MAX are kept. */
+/* Bytes that it makes of one at most where a table is used; of a character cut by the end of a piece up to ENCODING_CUT_MAX
+ * are kept. */
 #define ENCODING_GROWTH_MAX 4
 #define ENCODING_CUT_MAX 16
 

@@ -19,8 +19,8 @@ struct archive_reader;
 /* NULL with ERROR_NOT_FOUND, ERROR_IO or ERROR_NOMEM. */
 MUST_CHECK struct archive_reader *archive_reader_new(const char *path, enum archive_kind kind, struct error *err);
 
-/* The next piece, at most 64 KiB, or a page of Parquet, about a quarter of a millisecond's work; valid until the next call. 1, 0 at the end
- * of the content, -1 (ERROR_CORRUPT: no archive, or cut short). */
+/* The next piece, at most 64 KiB, or a page of Parquet, about a quarter of a millisecond's work; valid until the next call.
+ * 1, 0 at the end of the content, -1 (ERROR_CORRUPT: no archive, or cut short). */
 MUST_CHECK int archive_reader_next(struct archive_reader *reader, struct str *piece, struct error *err);
 
 /* Does nothing on NULL. */

@@ -6,10 +6,11 @@
  *	holder  ---  POST REPORT_ORDER_PATH: a sealed order             --->  worker (worker.h)
  *	holder  <---  200, frames until the file is there, or cannot be  ---  worker
  *
- * An order is an envelope (base/envelope.h), whose plaintext is a value (lmdb/value.h): when it was written, for which worker, by its
- * URL, the build, the settings clickhouse, clickhouse_database and clickhouse_quorum, the report's id, its row (row.c), and the keys of
- * accounts. A worker takes it once: who reads it on its way has no use for it. A frame is a letter, a
- * length of 4 bytes, little-endian, and so many bytes. The connection is the order: when it ends, so does the making.
+ * An order is an envelope (base/envelope.h), whose plaintext is a value (lmdb/value.h): when it was written, for which
+ * worker, by its URL, the build, the settings clickhouse, clickhouse_database and clickhouse_quorum, the report's id, its
+ * row (row.c), and the keys of accounts. A worker takes it once: who reads it on its way has no use for it. A frame is a
+ * letter, a length of 4 bytes, little-endian, and so many bytes. The connection is the order: when it ends, so does the
+ * making.
  */
 #ifndef CDRD_REPORT_ORDER_H
 #define CDRD_REPORT_ORDER_H

@@ -168,9 +168,9 @@ struct destinations;
 void reports_deliver_to(struct reports *reports, struct destinations *destinations);
 
 /*
- * Makes the plan of a request of `creator` by the settings, and lists all that is wrong with it: true if nothing is. `range_end_us` is
- * the end of a range that names none. The plan borrows from `params`. Whether the account may read is the caller's
- * business.
+ * Makes the plan of a request of `creator` by the settings, and lists all that is wrong with it: true if nothing is.
+ * `range_end_us` is the end of a range that names none. The plan borrows from `params`. Whether the account may read is the
+ * caller's business.
  */
 bool report_check(const struct reports *reports, const char *creator, const struct query_params *params,
                   int64_t range_end_us, struct query_plan *plan, struct query_problems *problems);

@@ -158,8 +158,9 @@ MUST_CHECK int report_find_delivered(void *reports, struct str id, struct buf *s
 /* --- job.c --- */
 
 /*
- * Starts a pending job, or resumes one that a crash or restart interrupted. If it returns 0, one that cannot be made
- * has ended as FAILED, and one that only this front end can make, which has no room, is still pending. -1 when it stays pending, out of memory or disk, ERROR_CORRUPT when it has no row.
+ * Starts a pending job, or resumes one that a crash or restart interrupted. If it returns 0, one that cannot be made has
+ * ended as FAILED, and one that only this front end can make, which has no room, is still pending. -1 when it stays
+ * pending, out of memory or disk, ERROR_CORRUPT when it has no row.
  */
 MUST_CHECK int report_job_start(struct reports *reports, struct report_job *job, struct error *err);
 

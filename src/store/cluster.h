@@ -59,15 +59,16 @@ struct store_asked;
 struct store_numbers_calls {
 	void (*given)(void *arg, const struct store_numbers *numbers,
 	              const struct error *err); /* with an error, it is the end */
-	/* All is stored and has settled; or what was given is not valid any more, at any time, as nobody is there. It is the end. */
+	/* All is stored and has settled; or what was given is not valid any more, at any time, as nobody is there. It is
+	 * the end. */
 	void (*ended)(void *arg, const struct error *err);
 };
 struct store_numbers_source {
 	/* The hashes live until the end. NULL with *err. */
 	struct store_asked *(*begin)(void *arg, const struct store_numbers_request *request,
 	                             const struct store_numbers_calls *calls, void *calls_arg, struct error *err);
-	/* All is stored, and `ended` follows, from within where the other one cannot be told; or it is not, and nothing is called any
-	 * more. */
+	/* All is stored, and `ended` follows, from within where the other one cannot be told; or it is not, and nothing is
+	 * called any more. */
 	void (*end)(struct store_asked *asked, bool is_stored, const struct store_changed *changed);
 	void *arg;
 };

@@ -15,8 +15,8 @@
  *
  * then all of it once more, to see that nothing is left. What arrives meanwhile is found by that or, if it comes still
  * later, is a new record. A record that is merged with what arrives loses the number there and then (erased.h), as it may
- * move to where nobody looks any more. A crash leaves a part of the records erased: erasing again does the rest, and files that were
- * still to be rewritten are, from the next start on.
+ * move to where nobody looks any more. A crash leaves a part of the records erased: erasing again does the rest, and files
+ * that were still to be rewritten are, from the next start on.
  */
 #ifndef CDRD_STORE_ERASE_H
 #define CDRD_STORE_ERASE_H

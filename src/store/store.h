@@ -105,8 +105,8 @@ void store_keep_moves(struct store *store, bool keep);
 /* Changes put since the last commit: 0 if there is nothing to commit. */
 size_t store_uncommitted(const struct store *store);
 
-/* How often the store has dropped what was uncommitted, even if there was nothing. A caller whose records others may commit or lose compares it to
- * see whether they are still there. */
+/* How often the store has dropped what was uncommitted, even if there was nothing. A caller whose records others may commit
+ * or lose compares it to see whether they are still there. */
 uint64_t store_aborts(const struct store *store);
 
 /*

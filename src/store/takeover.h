@@ -54,8 +54,9 @@ MUST_CHECK int takeover_check_hold(const struct store *store, struct error *err)
 /* ERROR_CONFLICT with what cannot be done while one is under way. */
 MUST_CHECK int takeover_refuse(const struct store *store, const char *what, struct error *err);
 
-/* Works until about `deadline_us` of clock_monotonic_us. *pause_us: nothing to do before then, or before on_ready (see below). Errors of the cluster are waited for, and told by takeover_state. -1: days cannot be read; it
- * may be called again. */
+/* Works until about `deadline_us` of clock_monotonic_us. *pause_us: nothing to do before then, or before on_ready (see
+ * below). Errors of the cluster are waited for, and told by takeover_state. -1: days cannot be read; it may be called
+ * again. */
 MUST_CHECK int takeover_step(struct store *store, int64_t deadline_us, int64_t *pause_us, struct error *err);
 
 /* fn(arg) is called from the loop when there is something to do; NULL: no more. */
@@ -83,7 +84,8 @@ struct takeover_state {
 };
 void takeover_state(const struct store *store, struct takeover_state *state);
 
-/* An account's records of a product and day. Amounts are sums of the columns that the product has of them; they wrap at 128 bits. */
+/* An account's records of a product and day. Amounts are sums of the columns that the product has of them; they wrap at 128
+ * bits. */
 #define TAKEOVER_AMOUNTS_MAX 3
 struct takeover_sums {
 	uint64_t rows;

@@ -205,6 +205,14 @@ def test_c_sources_are_laid_out_as_clang_format_says():
     assert done.returncode == 0, done.stderr[:2000] + "\nclang-format -i FILE mends it"
 
 
+def test_comments_are_no_wider_than_132_columns():
+    """clang-format leaves them as they are. Text that is printed may be wider."""
+    wide = [f"{os.path.relpath(name, TOP)}:{number}" for name in sources()
+            for number, line in enumerate(open(name, encoding="utf-8"), 1)
+            if re.match(r"\s*(/\*|\*)", line) and len(line.rstrip("\n").expandtabs(8)) > 132]
+    assert wide == []
+
+
 def test_a_blank_line_follows_declarations():
     done = subprocess.run([os.path.join(TOP, "tools", "blank_lines.py"), *sources()], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[:2000] + "tools/blank_lines.py --fix FILE mends it"

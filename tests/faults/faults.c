@@ -7,10 +7,11 @@
  * `at`, `times` of them, with `error`.
  *
  *	call    malloc, calloc, realloc, or "memory" for any of them; write (send, too), writev (pwritev), pwrite, fdatasync, fsync,
- *	        msync, mmap, open (openat), ftruncate, rename, sendfile, accept4, socket, read (readv, pread, recv), unlink (unlinkat),
- *	        stat (lstat, fstatat, access), readdir; "dirsync" is an fsync of a directory;
+ *	        msync, mmap, open (openat), ftruncate, rename, sendfile, accept4, socket, read (readv, pread, recv),
+ *	        unlink (unlinkat), stat (lstat, fstatat, access), readdir; "dirsync" is an fsync of a directory;
  *	        "meta" is a pwrite to the first two pages of a file, LMDB's meta pages
- *	path    a part of the file's path, or of the one that open, rename and unlink are given; empty for any, and for what has none
+ *	path    a part of the file's path, or of the one that open, rename and unlink are given; empty for any, and for what
+ *	        has none
  *
  * Without CDRD_FAULTS, or with a file that is too short, nothing fails. With CDRD_FAULTS_TRACE, where a call failed is written to
  * standard error, as addresses for addr2line.

@@ -467,7 +467,8 @@ START_TEST(unknown_account_costs_what_a_wrong_secret_does)
 	ASSERT_OK(add("twosecrt", NULL));
 	ASSERT_OK(accounts_secret_add(f.meta, "twosecrt", OTHER_SECRET, &number, &err));
 	int64_t unknown = INT64_MAX, one = INT64_MAX, two = INT64_MAX;
-	/* CPU time, the least of many, in turns: what others do on the machine does not count, nor that it is slower for a while. */
+	/* CPU time, the least of many, in turns: what others do on the machine does not count, nor that it is slower for a
+	 * while. */
 	for (int i = 0; i < 20; i++) {
 		measure_login("nobody00", &unknown);
 		measure_login("onesecrt", &one);

@@ -747,8 +747,8 @@ static bool read_some(int fd, size_t *at, size_t most)
 	return true;
 }
 
-/* Each read is far below what the timeout gives for it, and all that wait for the reader see it. On a busy machine, where turns come
- * late, more is read in each. */
+/* Each read is far below what the timeout gives for it, and all that wait for the reader see it. On a busy machine, where
+ * turns come late, more is read in each. */
 START_TEST(who_reads_slowly_but_steadily_gets_it_all)
 {
 	size_t at = 0;

@@ -404,8 +404,8 @@ static void put_fixed(struct bits *bits, unsigned symbol)
 		put_code(bits, 0xc0 + symbol - 280, 8);
 }
 
-/* The codes of what comes up in the next test: a, b, x in two bits, z in three, the end and symbol 284 in four, distances of 1 and of
- * 257 to 384 in one. */
+/* The codes of what comes up in the next test: a, b, x in two bits, z in three, the end and symbol 284 in four, distances
+ * of 1 and of 257 to 384 in one. */
 static void begin_block_of_few(struct bits *bits)
 {
 	static const unsigned order[] = { 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1 };

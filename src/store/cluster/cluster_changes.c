@@ -2,8 +2,8 @@
 /*
  * cluster_changes.c: a page of changes from a cluster.
  *
- * The number of a change is the version of a row, and numbers are in the order of commits, of whichever front end (spans.h): what is
- * not above the snapshot is inserted. Two rounds of queries, of each shard the same:
+ * The number of a change is the version of a row, and numbers are in the order of commits, of whichever front end
+ * (spans.h): what is not above the snapshot is inserted. Two rounds of queries, of each shard the same:
  *
  *	list   the smallest versions after `since`: with them it is known where the page ends
  *	read   all rows after `since` of the keys that have one of these: of each key the newest counts, if it is on the page

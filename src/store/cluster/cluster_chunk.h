@@ -23,9 +23,10 @@ struct cluster_chunk_rows {
 	size_t count, cap, at;
 };
 
-/* Takes over an answer whose rows are in order of day, account, time, id, newest first, each with a byte after it: not 0
- * if it passes the filters. What remains of them are the newest of each key that pass and were there at the snapshot, those with one time in order of their numbers. `answer` gets the
- * memory of the rows before, and is empty. ERROR_CORRUPT, ERROR_NOMEM. */
+/* Takes over an answer whose rows are in order of day, account, time, id, newest first, each with a byte after it: not 0 if
+ * it passes the filters. What remains of them are the newest of each key that pass and were there at the snapshot, those
+ * with one time in order of their numbers. `answer` gets the memory of the rows before, and is empty. ERROR_CORRUPT,
+ * ERROR_NOMEM. */
 MUST_CHECK int cluster_chunk_take(struct cluster_chunk_rows *rows, struct buf *answer, uint64_t snapshot,
                                   struct error *err);
 void cluster_chunk_rows_free(struct cluster_chunk_rows *rows);

@@ -3,8 +3,9 @@
  * cluster_doubts.c: numbers of which rows may be there that nobody was told of. Such a record, when it is sent again, is put anew,
  * as the feed of changes may have passed over it.
  *
- * What a process may have had under way when it ended is doubted by the one after it, and by some more: a producer may send again
- * only after several front ends have died. So is what commits that failed were given. In `meta`, beside the numbers that are reserved:
+ * What a process may have had under way when it ended is doubted by the one after it, and by some more: a producer may send
+ * again only after several front ends have died. So is what commits that failed were given. In `meta`, beside the numbers
+ * that are reserved:
  *
  *	"cluster_doubts"    from, to of each of the last starts, the newest last, as numbers of 8 bytes, little-endian
  *	"cluster_failed"    the same of commits that failed since the oldest of these, the least first

@@ -350,9 +350,10 @@ void cluster_doubt_span(struct cluster *cluster, uint64_t from, uint64_t to);
  * there are no newer numbers but of what is under way. */
 MUST_CHECK int cluster_keep_doubts(struct cluster *cluster, struct error *err);
 
-/* Doubts what the process before may have had under way, as it may have died before it acknowledged it, and what was doubted so
- * at some starts before, and of commits since these. What was under way is about the newest version that is stored: of the numbers
- * that were reserved, up to last_seq, most were never given. It is kept in the catalog, unless numbers come from another front end. */
+/* Doubts what the process before may have had under way, as it may have died before it acknowledged it, and what was
+ * doubted so at some starts before, and of commits since these. What was under way is about the newest version that is
+ * stored: of the numbers that were reserved, up to last_seq, most were never given. It is kept in the catalog, unless
+ * numbers come from another front end. */
 MUST_CHECK int cluster_doubt_at_start(struct cluster *cluster, struct error *err);
 
 /* Was a row of this version perhaps never acknowledged, and so never a change in the feed? */

@@ -36,7 +36,8 @@ struct span {
 	uint64_t numbers_count; /* that it needs, at least 1 */
 	uint64_t *set;          /* of hashes; NULL: not made yet */
 	size_t set_slots;
-	/* It has its numbers, or why it cannot have them, and then it is SPAN_NONE; only if it had to wait. May not call spans_*. */
+	/* It has its numbers, or why it cannot have them, and then it is SPAN_NONE; only if it had to wait. May not call
+	 * spans_*. */
 	void (*granted)(void *arg, const struct error *err);
 	/* It was stored and has settled, and is SPAN_NONE; also from within span_stored. May not call spans_*. */
 	void (*settled)(void *arg);

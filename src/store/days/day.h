@@ -11,10 +11,10 @@
  *	block_ids   partition(10) run(4) -> the ids of a run         (ids.h): a run is the blocks of one seal
  *	dead        partition(10) block(4) -> bitmap of the rows that newer versions replaced
  *
- * Integers in keys are big-endian. A partition is account's key(8) product(1) direction(1). A row is what record_pack writes. `seq` is the number of the
- * change that put the record at its position; it orders records of the same microsecond by arrival and tells a snapshot
- * whether it may see them. A sealed record keeps its position; when a newer version replaces it, its row in the block
- * becomes deleted and `hot_rows` has the newer one at the same position, or a tombstone.
+ * Integers in keys are big-endian. A partition is account's key(8) product(1) direction(1). A row is what record_pack
+ * writes. `seq` is the number of the change that put the record at its position; it orders records of the same microsecond
+ * by arrival and tells a snapshot whether it may see them. A sealed record keeps its position; when a newer version
+ * replaces it, its row in the block becomes deleted and `hot_rows` has the newer one at the same position, or a tombstone.
  *
  * A tombstone stands where a record was before a newer version moved it to another time (or direction), of this day or
  * of one beside it: msgpack array [nil, until, direction, time, seq], the number of the change that moved it and the

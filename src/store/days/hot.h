@@ -121,7 +121,8 @@ struct hot {
 	size_t due_at;               /* the one that is sealed next */
 	bool due_all;                /* they are gathered, and are being sealed */
 	int64_t oldest_us;           /* no row is older; 0 where there are none */
-	/* Of partitions with a full seal or with rows that are old enough, when a round last saw them all; 0 once that has sealed them. */
+	/* Of partitions with a full seal or with rows that are old enough, when a round last saw them all; 0 once that has
+	 * sealed them. */
 	uint64_t rows_due;
 	/* Partitions with as many rows have a quarter of all, or had in the last round; 0: not known. */
 	uint32_t rows_large;

@@ -11,8 +11,8 @@
  *	trim     rows of the log that are dead by now are removed, as many at a time as a slice allows. What is left when
  *	         that is cut short goes with a later job
  *
- * Of hot rows, up to `seal_rows` in a job, a part (STORE_SEAL_PART_ROWS) goes through all of these, and then the next one: the loop waits
- * for what is stored at once, and for its commit.
+ * Of hot rows, up to `seal_rows` in a job, a part (STORE_SEAL_PART_ROWS) goes through all of these, and then the next one:
+ * the loop waits for what is stored at once, and for its commit.
  *
  * The write transaction is committed with the next group commit. What a put replaces between the two is noted
  * (seal_touch) and is deleted in the new blocks from the start. A crash or an abort leaves all of it or none.

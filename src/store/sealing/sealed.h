@@ -50,7 +50,8 @@ struct sealed {
 	size_t first; /* the head that comes next */
 };
 
-/* Fills what is not the caller's. Begins after a position; `next` is the first entry that may hold a record there. Opens nothing yet. */
+/* Fills what is not the caller's. Begins after a position; `next` is the first entry that may hold a record there. Opens
+ * nothing yet. */
 void sealed_begin(struct sealed *sealed, size_t next, const struct position *after);
 
 /* Opens what is needed to know which record comes next. Where filters pass over many blocks in a row it returns between

@@ -3,9 +3,9 @@
  * takeover_compare.c: counts and sums of a day by product and account, here and in the cluster.
  *
  * What is here is added up record by record (takeover_sums.c), by the rule by which rows of tables get their amounts; the
- * servers add theirs up in spans of accounts, which tables are ordered by first, so that a span costs as much as it has; the
- * day is divided only within one account. Sums wrap at 128 bits in both, those of numbers at 64. Rows on another shard than the account's are
- * not there: nobody would find them.
+ * servers add theirs up in spans of accounts, which tables are ordered by first, so that a span costs as much as it has;
+ * the day is divided only within one account. Sums wrap at 128 bits in both, those of numbers at 64. Rows on another shard
+ * than the account's are not there: nobody would find them.
  */
 #include <stdlib.h>
 
