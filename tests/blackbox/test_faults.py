@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 import harness
 
 SWEEP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "faults", "sweep")

@@ -7,6 +7,8 @@ import time
 import zlib
 from datetime import timedelta
 
+import pytest
+
 import harness
 import reporting
 from harness import wait_for
