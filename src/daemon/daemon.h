@@ -23,7 +23,6 @@
 #include "daemon/options.h"
 #include "meta/shared_catalog.h"
 
-struct meta_shared_options;
 struct relay;
 
 #define DAEMON_SIGNALS 3

@@ -136,15 +136,17 @@ static void make_anew(struct reports *reports, const char *id)
 			result = report_make_anew(reports, &report, LOST, &err);
 		report_free(&report);
 	}
-	if (result != 0)
+	if (result != 0 && err.code != ERROR_NOT_FOUND) /* it may have been removed meanwhile */
 		log_error("report", "%s: cannot be made anew yet: %s", id, err.message);
 }
 
-void report_make_lost_anew(struct reports *reports)
+void report_make_lost_anew(struct reports *reports, int64_t deadline_us)
 {
-	for (size_t at = 0; at < reports->lost.len; at += ID_UUID_LEN + 1)
+	size_t at = 0;
+
+	for (; at < reports->lost.len && clock_monotonic_us() < deadline_us; at += ID_UUID_LEN + 1)
 		make_anew(reports, reports->lost.data + at);
-	buf_free(&reports->lost);
+	buf_drain(&reports->lost, at);
 }
 
 /* 1 if a job owns the file, 0 if not, -1. */

@@ -547,7 +547,7 @@ void report_job_leave_out_removed(struct reports *reports, struct report_job *jo
 
 	if (!work->ended && leave_out_removed(reports, &work->report) &&
 	    report_job_begin_again(reports, job, &err) == 0)
-		log_info("report", "%s: begins again without the days that are no longer kept", work->report.id);
+		log_info("report", "%s: begins again without the days that are no longer kept", job->id);
 }
 
 static bool has_got_on(struct report_work *work)

@@ -152,7 +152,7 @@ void report_queue_remove(struct reports *reports, struct report_job *job);
 
 /* --- callback_note.c --- */
 
-/* A callbacks_file_fn: the file of the report that a delivery is of, `meta` being the struct meta. */
+/* A callbacks_file_fn: the file of the report that a delivery is of. */
 MUST_CHECK int report_find_delivered(void *reports, struct str id, struct buf *sha256, struct error *err);
 
 /* --- job.c --- */
@@ -238,9 +238,10 @@ void report_file_remove(const struct reports *reports, const char *file_id);
  * its name is removed. */
 bool report_file_is_lost(const struct reports *reports, const struct report *report);
 
-/* In the next tick, the report is made again if its file is lost. */
+/* In a tick that follows, the report is made again if its file is lost; as many in one as there is time for until
+ * `deadline_us` (monotonic). */
 void report_note_lost(struct reports *reports, const struct report *report);
-void report_make_lost_anew(struct reports *reports);
+void report_make_lost_anew(struct reports *reports, int64_t deadline_us);
 
 /* Removes every file that no job owns. */
 MUST_CHECK int report_files_sweep(struct reports *reports, struct error *err);

@@ -9,7 +9,7 @@
 #include "store/cluster.h"
 
 #define TICK_US CLOCK_US_PER_SECOND
-#define EXPIRY_US 5000 /* of a tick */
+#define TICK_WORK_US 5000 /* of a tick, for each kind of what is due */
 
 /* --- slices --- */
 
@@ -97,10 +97,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	reports->tick_at_us = now_us;
 	/* a job is not stuck because the process was stopped */
 	look_after_all(reports, elapsed_us < 2 * TICK_US ? elapsed_us : TICK_US);
-	report_make_lost_anew(reports);
+	report_make_lost_anew(reports, clock_monotonic_us() + TICK_WORK_US);
 	reports->held = false;
 	report_scheduler_wake(reports);
-	report_expire(reports, clock_monotonic_us() + EXPIRY_US);
+	report_expire(reports, clock_monotonic_us() + TICK_WORK_US);
 }
 
 void report_scheduler_wake(struct reports *reports)

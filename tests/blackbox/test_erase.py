@@ -412,7 +412,7 @@ def test_reports_in_the_making_begin_again_or_are_cancelled(daemons):
 
 
 def test_a_report_that_waits_to_be_resumed_begins_again(daemons):
-    daemon = daemons(usage_records="no", report_pause="20ms", report_checkpoint="0", seal_rows="65536", seal_age="1d")
+    daemon = daemons(usage_records="no", report_pause="200ms", report_checkpoint="0", seal_rows="65536", seal_age="1d")
     account = daemon.new_account()
     daemon.post_body(harness.generate_bytes("SMS", [account], 12000, YESTERDAY.isoformat(),
                                             (YESTERDAY + DAY).isoformat()))

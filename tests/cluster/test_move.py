@@ -189,8 +189,9 @@ def test_what_the_catalog_has_goes_on_after_a_move(daemon):
     assert scheduled.status == 201, scheduled
     accounts = [parent, back, *late]
     assert [len(pages(daemon, account, product="SMS", direction="outbound")) for account in accounts] == [50, 50, 20, 20, 20]
-    time.sleep(1)  # what is charged is there after usage_delay
-    before = catalog_of(daemon, accounts, started)
+    before = None
+    while before != (before := catalog_of(daemon, accounts, started)):
+        time.sleep(1)  # what is charged is there after usage_delay
     assert daemon.ctl("move", "--finish")["state"] == "done"
     [number] = [str(entry["number"]) for entry in before["rejected"]]
     with pytest.raises(harness.CtlError, match="being moved to a cluster"):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Reports whose files front ends make that do not hold the catalog: they are the same, and whichever front end is killed, stopped or
 ended meanwhile, each report is made to its end, charged once and called back once."""
+import datetime
 import io
 import os
 import signal
@@ -102,7 +103,7 @@ def fill(daemon, account, rows=ROWS):
 
 def begin_two(holder, account, **params):
     """Two reports: the first is made by the holder, the second by the worker."""
-    ids = [reporting.create(holder, account, **RANGE, **params)["request_id"] for _ in range(2)]
+    ids = [reporting.create(holder, account, **{**RANGE, **params})["request_id"] for _ in range(2)]
     for request_id in ids:
         reporting.wait(holder, account, request_id, until=("PROCESSING",), seconds=PATIENCE)
     return ids
@@ -173,6 +174,32 @@ def test_two_reports_are_made_on_two_front_ends_and_are_the_same(halfway):
         assert manifests[0][name] == manifests[1][name], name
     assert "begins again" not in holder.log()
     assert not files_of(worker)
+
+
+@pytest.mark.slow
+def test_a_day_that_goes_meanwhile_is_in_neither(reached, tmp_path):
+    settings = tmp_path / "cdrd.conf"
+    settings.write_text("retention_months = 3\n")
+    options = {"reports_max": "1", "report_pause": "2s"}
+    holder = reached(**options)
+    plain_command = holder.command
+    holder.command = lambda *more: plain_command("-c", str(settings), *more)
+    begin(holder)
+    holder.add_producer()
+    worker = reached(**options)
+    begin_forwarding(worker)
+    harness.wait_for(lambda: f"{url_of(worker)} makes reports, too" in holder.log(), PATIENCE)
+    account = holder.new_account()
+    fill(holder, account)
+    long_ago = datetime.date.today() - datetime.timedelta(days=75)
+    ids = begin_two(holder, account, date_start=f"{long_ago}T00:00:00+0000")
+    harness.wait_for(lambda: is_made_by(worker, holder) == ids[1:], PATIENCE)
+    settings.write_text("retention_months = 1\n")
+    holder.reload()
+    for request_id in ids:
+        harness.wait_for(lambda: f"{request_id}: begins again without the days that are no longer kept" in holder.log(), PATIENCE)
+    ended = [wait_for_report(holder, account, request_id) for request_id in ids]
+    assert [len(lines_of(download(holder, account, one))) for one in ended] == [ROWS + 1] * 2
 
 
 FORMS = [{}, {"format": "ndjson", "compression": "gzip"}, {"compression": "zstd", "dialect": "excel", "time_zone": "Europe/Paris"},

@@ -28,14 +28,14 @@ const LOGGED_BY_BROWSER = /^Failed to load resource: /;
 
 export class Tab {
   /*
-   * `options` are those of a context of Playwright: viewport, colorScheme, locale, timezoneId, ... Nothing moves, as to paint
-   * what does takes the processor from what is tested.
+   * `options` are those of a context of Playwright: viewport, colorScheme, locale, timezoneId, ... Where slow tests are left out,
+   * nothing moves, as to paint what does takes the processor from what is tested.
    */
   static async open(browser, daemon, options = {}) {
     const tab = new Tab();
 
     tab.daemon = daemon;
-    tab.context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', timezoneId: 'UTC', reducedMotion: 'reduce', ...options });
+    tab.context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', timezoneId: 'UTC', reducedMotion: process.env.CDRD_QUICK_TESTS ? 'reduce' : 'no-preference', ...options });
     tab.page = await tab.context.newPage();
     tab.page.setDefaultTimeout(PATIENCE_MS);
     tab.faults = [];
