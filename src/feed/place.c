@@ -56,7 +56,7 @@ static int read_place(struct place *place, struct str value, const char *path, s
 	place->counts.outdated = count_value(&r);
 	place->counts.rejected = count_value(&r);
 	if (value_left(&r) > 0) {
-		place->time.tv_sec = value_int(&r, 0, INT64_MAX);
+		place->time.tv_sec = value_int(&r, INT64_MIN, INT64_MAX);
 		place->time.tv_nsec = value_int(&r, 0, 999999999);
 		place->end_hash = (uint64_t)value_int(&r, INT64_MIN, INT64_MAX);
 	}
@@ -112,7 +112,7 @@ static enum meta_next read_passed(void *arg, struct str key, struct str value, s
 
 	(void)key;
 	value_open(&r, value, PASSED_VERSION);
-	feed->passed_time.tv_sec = value_int(&r, 0, INT64_MAX);
+	feed->passed_time.tv_sec = value_int(&r, INT64_MIN, INT64_MAX);
 	feed->passed_time.tv_nsec = value_int(&r, 0, 999999999);
 	buf_free(&feed->passed);
 	buf_add_str(&feed->passed, value_str(&r, 0, SIZE_MAX));

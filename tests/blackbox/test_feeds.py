@@ -384,6 +384,21 @@ def test_a_file_that_has_all_but_the_time_and_rows_of_one_before_a_stop_is_read(
     harness.wait_for(lambda: feed.ids() == numbers(0, 101), PATIENCE)
 
 
+def test_files_of_a_time_before_1970_are_read_over_a_stop(feed):
+    feed.daemon.stop()
+    feed.grow(rows(0, 5))
+    feed.put("a.csv", rows(10, 5))
+    for path in (feed.log, feed.spool / "a.csv"):
+        os.utime(path, (-1, -1))
+    for turn in range(2):
+        feed.daemon.start()
+        harness.wait_for(lambda: feed.ids() == numbers(0, 5 + turn) + numbers(10, 5 + turn) and not any(
+            each["problem"] for each in feed.daemon.ctl("feed", "list")), 30)
+        feed.daemon.stop()
+        feed.grow(rows(5, 1))
+        feed.put("b.csv", rows(15, 1))
+
+
 # --- tails ---
 
 
