@@ -163,6 +163,9 @@ MUST_CHECK int place_is_in(const struct place *place, int fd, const struct stat 
 /* Has the file not been changed since the place was noted, as far as its time tells? */
 bool place_is_of_time(const struct place *place, const struct stat *stat);
 
+/* Was the open file made after the place was noted, as far as its file system tells? */
+bool place_is_before(const struct place *place, int fd);
+
 /* Does another one begin with all that is before the place, as a copy does? 1, 0, -1. */
 MUST_CHECK int place_is_copied(const struct place *place, int fd, const struct stat *stat, const char *path,
                                struct error *err);

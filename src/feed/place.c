@@ -3,6 +3,8 @@
  * place.c: where reading a feed has got to, on disk.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -316,6 +318,16 @@ bool place_is_of_time(const struct place *place, const struct stat *stat)
 {
 	return place->time.tv_sec == 0 ||
 	       (place->time.tv_sec == stat->st_mtim.tv_sec && place->time.tv_nsec == stat->st_mtim.tv_nsec);
+}
+
+bool place_is_before(const struct place *place, int fd)
+{
+	struct statx made;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &made) != 0 || !(made.stx_mask & STATX_BTIME))
+		return false;
+	return made.stx_btime.tv_sec != place->time.tv_sec ? made.stx_btime.tv_sec > place->time.tv_sec :
+	                                                     made.stx_btime.tv_nsec > place->time.tv_nsec;
 }
 
 int place_is_in(const struct place *place, int fd, const struct stat *stat, const char *path, struct error *err)

@@ -6,7 +6,8 @@
  * their last change, of those in the directory whose names begin alike: Master.csv.2, Master.csv.1, Master.csv. Compressed ones
  * are none of them. Those of one time come in any order, so that the inodes of those that were read are kept, with the place.
  *
- * A file that was copied and emptied (logrotate's copytruncate) is read on in its copy.
+ * A file that was copied and emptied (logrotate's copytruncate) is read on in its copy. That it is the same one its inode tells,
+ * unless it was made after the place was noted: then the inode was given to another one, and what the place is in is gone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -324,8 +325,10 @@ static int find_in_path(struct feed *feed, struct feed_file *file, int *fd, stru
 	feed->is_cut = file->place.time.tv_sec == 0;
 	if (*fd < 0)
 		return 0;
-	int is_in = fstat(*fd, &found) == 0 ? place_is_in(&file->place, *fd, &found, feed->path, err) : 0;
-	feed->is_cut |= (uint64_t)found.st_ino == file->place.inode && (uint64_t)found.st_size < file->place.offset;
+	int is_in = fstat(*fd, &found) == 0 ? place_is_in(&file->place, *fd, &found, feed->path, err) :
+	                                      error_set_errno(err, errno, "%s", feed->path);
+	if (is_in == 0)
+		feed->is_cut |= (uint64_t)found.st_ino == file->place.inode && !place_is_before(&file->place, *fd);
 	if (is_in <= 0)
 		close(*fd);
 	return is_in;
@@ -395,12 +398,13 @@ static int begin_after_lost(struct feed *feed, struct feed_file *lost, int fd, s
 			close(fd);
 		return -1;
 	}
+	bool was_cut = feed->is_cut;
 	feed->is_lost = feed->is_cut = false;
 	if (is_copy > 0) {
 		lost->place.inode = (uint64_t)found.st_ino;
 		return feed_file_begin(lost, fd, err) == 0 ? 1 : -1;
 	}
-	tell_lost(feed, &lost->place, (uint64_t)found.st_ino == lost->place.inode);
+	tell_lost(feed, &lost->place, was_cut && (uint64_t)found.st_ino == lost->place.inode);
 	feed_file_free(lost);
 	return begin_new(feed, fd, err);
 }

@@ -688,6 +688,38 @@ def test_a_tail_reads_on_in_the_copy_of_a_file_that_was_copied_and_emptied(feed,
     assert "has become shorter" not in feed.daemon.log()
 
 
+def test_a_tail_whose_inode_was_given_to_a_newer_file_reads_those_between(feed):
+    """The time of the file, which is before it was made, is that of another one that had its inode."""
+    feed.daemon.stop()
+    feed.grow(rows(0, 100))
+    os.utime(feed.log, (1000, 1000))
+    feed.daemon.start()
+    harness.wait_for(lambda: feed.ids() == numbers(0, 100), PATIENCE)
+    feed.daemon.stop()
+    between = feed.log.parent / "calls.csv.1"
+    between.write_text(rows(100, 50))
+    os.utime(between, (2000, 2000))
+    os.truncate(feed.log, 0)
+    feed.grow(rows(150, 10))
+    feed.daemon.start()
+    harness.wait_for(lambda: feed.ids() == numbers(0, 160), 30)
+    assert "is lost" in feed.daemon.log() and "has become shorter" not in feed.daemon.log()
+
+
+def test_a_tail_reads_on_in_the_copy_of_a_file_that_was_emptied_and_has_more_than_before(feed):
+    feed.grow(rows(0, 10))
+    harness.wait_for(lambda: feed.ids() == numbers(0, 10), PATIENCE)
+    feed.daemon.stop()
+    (feed.log.parent / "calls.csv.other").write_text(rows(1000, 5))
+    feed.grow(rows(10, 2))
+    shutil.copy(feed.log, f"{feed.log}.1")
+    os.truncate(feed.log, 0)
+    feed.grow(rows(12, 30))
+    feed.daemon.start()
+    harness.wait_for(lambda: len(feed.ids()) >= 42, 30)
+    assert feed.ids() == numbers(0, 42)
+
+
 def test_a_corrected_mapping_applies_to_what_a_tail_reads_next(feed):
     feed.grow(rows(1, 1))
     harness.wait_for(lambda: feed.ids() == numbers(1, 1), PATIENCE)
