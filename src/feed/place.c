@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/id.h"
+#include "base/log.h"
 #include "feed/feed_private.h"
 #include "lmdb/value.h"
 #include "meta/rows.h"
@@ -71,9 +72,28 @@ static int read_place(struct place *place, struct str value, const char *path, s
 	                 path);
 }
 
+/* Its offset counts bytes of the text that was made of the file, as versions before did. */
+static bool is_of_text(const struct feed *feed, const struct place *place)
+{
+	return feed->settings.encoding[0] && place->time.tv_sec == 0 && place->end_hash == 0;
+}
+
+static void begin_again(struct place *place)
+{
+	buf_free(&place->header);
+	place->offset = 0;
+	place->line = 1;
+	place->finished = false;
+	place->counts = (struct ingest_summary){ 0 };
+}
+
 int place_take_back(struct feed_file *file, struct error *err)
 {
-	return read_place(&file->place, buf_str(&file->stored), file->feed->path, err);
+	if (read_place(&file->place, buf_str(&file->stored), file->feed->path, err) != 0)
+		return -1;
+	if (is_of_text(file->feed, &file->place))
+		begin_again(&file->place);
+	return 0;
 }
 
 static int add_file(struct feed *feed, struct str value, struct error *err)
@@ -85,7 +105,14 @@ static int add_file(struct feed *feed, struct str value, struct error *err)
 	buf_add_str(&file->stored, value);
 	if (file->stored.failed)
 		return error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path);
-	return place_take_back(file, err);
+	if (place_take_back(file, err) != 0)
+		return -1;
+	if (is_of_text(feed, &file->place))
+		log_warn("feed",
+		         "%s%s%s: the place that a version before this one has noted counts bytes of the text that "
+		         "was made by the encoding, and not of the file; reading it from its beginning",
+		         feed->path, file->place.name[0] ? "/" : "", file->place.name);
+	return 0;
 }
 
 static enum meta_next read_places(void *arg, struct str key, struct str value, struct error *err)

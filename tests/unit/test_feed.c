@@ -15,6 +15,7 @@
 #include "feed/feed_private.h"
 #include "ingest/ingest_private.h"
 #include "late_engine.h"
+#include "lmdb/value.h"
 #include "meta/accounts.h"
 #include "meta/quarantine.h"
 #include "store_fixture.h"
@@ -586,6 +587,52 @@ START_TEST(place_stays_before_rotated_files_when_the_last_one_is_cut_and_their_c
 }
 END_TEST
 
+/* Of a version before, which counted bytes of the text: it tells no time, as later ones do. */
+static void put_old_place(const char *path)
+{
+	struct buf key = { 0 }, value = { 0 };
+	struct value_writer w;
+	struct stat found;
+
+	ck_assert_int_eq(stat(path, &found), 0);
+	buf_addf(&key, "tail:%s", path);
+	value_begin(&w, &value, 1, 13);
+	value_put_int(&w, (int64_t)found.st_ino);
+	value_put_bytes(&w, str_from(""));
+	value_put_int(&w, found.st_size - 10);
+	value_put_int(&w, 3);
+	for (int i = 0; i < 3; i++)
+		value_put_int(&w, 0);
+	value_put_bytes(&w, str_from(""));
+	for (int i = 0; i < 5; i++)
+		value_put_int(&w, 1);
+	ASSERT_OK(meta_put(f.meta, META_DB_FEEDS, buf_str(&key), buf_str(&value), &err));
+	ASSERT_OK(meta_commit(f.meta, &err));
+	buf_free(&key);
+	buf_free(&value);
+}
+
+static bool file_is_stored(void)
+{
+	return ingest->stats.total.accepted == 1 && fixture_count_quarantine(f.meta) == 2;
+}
+
+START_TEST(file_with_an_encoding_whose_place_is_of_a_version_before_is_read_from_its_beginning)
+{
+	char path[192], setting[256];
+
+	(void)snprintf(path, sizeof(path), "%s/log", f.dir);
+	(void)snprintf(setting, sizeof(setting), "%s mapping=rows encoding=ISO-8859-1 account_id=" ACCOUNT, path);
+	free(config.tail);
+	config.tail = strdup(setting);
+	put_file_of("", "log");
+	put_old_place(path);
+	feeds = feeds_new(tasks, &config, f.meta, ingest, &err);
+	ck_assert_msg(feeds != NULL, "%s", err.message);
+	run_until(file_is_stored);
+}
+END_TEST
+
 Suite *suite_feed(void)
 {
 	Suite *suite = suite_create("feed");
@@ -593,6 +640,7 @@ Suite *suite_feed(void)
 
 	tcase_add_checked_fixture(at_once, setup_at_once, teardown);
 	tcase_add_test(at_once, place_stays_before_rotated_files_when_the_last_one_is_cut_and_their_commit_fails);
+	tcase_add_test(at_once, file_with_an_encoding_whose_place_is_of_a_version_before_is_read_from_its_beginning);
 	suite_add_tcase(suite, at_once);
 	tcase_add_checked_fixture(header, setup_header, teardown);
 	tcase_add_test(header, place_is_not_stored_without_its_header);
