@@ -183,7 +183,9 @@ int place_store(struct feed_file *file, const struct place *place, struct error 
 	value_put_int(&w, place->finished);
 	value_put_int(&w, (int64_t)place->head_len);
 	value_put_int(&w, (int64_t)place->head_hash);
-	value_put_bytes(&w, place->finished ? (struct str){ NULL, 0 } : buf_str(&place->header));
+	/* A tail's file may get another row after its end. */
+	bool has_header = !place->finished || file->feed->kind == FEED_TAIL;
+	value_put_bytes(&w, has_header ? buf_str(&place->header) : (struct str){ NULL, 0 });
 	value_put_int(&w, (int64_t)place->counts.accepted);
 	value_put_int(&w, (int64_t)place->counts.updated);
 	value_put_int(&w, (int64_t)place->counts.duplicates);

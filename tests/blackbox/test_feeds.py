@@ -720,6 +720,26 @@ def test_a_tail_reads_on_in_the_copy_of_a_file_that_was_emptied_and_has_more_tha
     assert feed.ids() == numbers(0, 42)
 
 
+def test_a_tail_takes_no_late_row_of_a_finished_file_as_its_header(feed, tmp_path):
+    header = "id,from,to,start,seconds\n"
+    fault = faults.Faults(tmp_path / "faults")
+    (feed.mappings / "calls.conf").write_text(CALLS_MAPPING.replace("names = id from to start seconds", "header = yes"))
+    feed.daemon.stop()
+    faults.start(feed.daemon, fault)
+    feed.grow(header + rows(0, 2))
+    harness.wait_for(lambda: feed.ids() == numbers(0, 2), PATIENCE)
+    fault.set("open", "calls.csv", error=errno.EMFILE)
+    feed.rotate(1, header + rows(10, 2))
+    harness.wait_for(lambda: any(each["problem"] for each in feed.daemon.ctl("feed", "list")), PATIENCE)
+    time.sleep(2)  # until the place is committed
+    feed.daemon.kill9()
+    with open(f"{feed.log}.1", "a", encoding="utf-8") as file:
+        file.write(rows(2, 1))
+    fault.clear()
+    feed.daemon.start()
+    harness.wait_for(lambda: feed.ids() == numbers(0, 3) + numbers(10, 2), 30)
+
+
 def test_a_corrected_mapping_applies_to_what_a_tail_reads_next(feed):
     feed.grow(rows(1, 1))
     harness.wait_for(lambda: feed.ids() == numbers(1, 1), PATIENCE)
