@@ -178,10 +178,12 @@ static int is_still_there(const struct move *move, const struct feed_file *file,
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
 	if ((uint64_t)found.st_ino != file->place.inode || !S_ISREG(found.st_mode))
 		return 0;
+	/* The time alone does not tell what came within a tick of its clock. */
+	bool is_whole = (uint64_t)found.st_size == file->place.offset;
 	if (file->answer.len > 0)
-		return !file->place.finished || place_is_of_time(&file->place, &found);
+		return !file->place.finished || (is_whole && place_is_of_time(&file->place, &found));
 	/* After a stop, it may be another one, or have rows that were not read. */
-	if ((uint64_t)found.st_size != file->place.offset)
+	if (!is_whole)
 		return 0;
 	int fd = openat(move->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)

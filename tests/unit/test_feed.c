@@ -221,6 +221,36 @@ START_TEST(place_stays_before_a_row_that_was_rejected_late_and_could_not_be_held
 }
 END_TEST
 
+static bool all_three_are_stored(void)
+{
+	return ingest->stats.total.accepted + ingest->stats.total.duplicates == 3 && is_done();
+}
+
+/* Within the tick of the clock that the end was noted in. */
+START_TEST(rows_that_come_to_a_file_after_its_end_are_read_before_it_is_moved)
+{
+	char path[192];
+	struct stat before;
+	struct buf day = { 0 };
+
+	put_file();
+	feeds = feeds_new(tasks, &config, f.meta, ingest, &err);
+	ck_assert_msg(feeds != NULL, "%s", err.message);
+	run_until(late_engine_commits);
+	(void)snprintf(path, sizeof(path), "%s/a.csv", spool);
+	ck_assert_int_eq(stat(path, &before), 0);
+	clock_format_day(&day, clock_day_of(clock_now_us()) - 1);
+	FILE *file = fopen(path, "a");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_gt(fprintf(file, "new,more,%.*sT12:00:00Z\n", STR_ARGS(buf_str(&day))), 0);
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert_int_eq(utimensat(AT_FDCWD, path, (struct timespec[2]){ before.st_atim, before.st_mtim }, 0), 0);
+	run_until(all_three_are_stored);
+	ck_assert_uint_eq(ingest->stats.total.accepted, 2);
+	buf_free(&day);
+}
+END_TEST
+
 START_TEST(place_is_noted_with_what_was_rejected_late)
 {
 	struct ingest_stats stats;
@@ -648,6 +678,7 @@ Suite *suite_feed(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, place_stays_before_a_row_that_was_rejected_late_and_could_not_be_held);
+	tcase_add_test(tcase, rows_that_come_to_a_file_after_its_end_are_read_before_it_is_moved);
 	tcase_add_test(tcase, place_is_noted_with_what_was_rejected_late);
 	tcase_add_test(tcase, small_files_share_commits);
 	tcase_add_test(tcase, files_of_a_commit_that_fails_are_in_quarantine_once);
