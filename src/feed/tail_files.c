@@ -221,7 +221,7 @@ static int open_path(const struct feed *feed, struct error *err)
 }
 
 /* The next one of the scan: 1; 0 if it has got another name, or is gone, so that another scan is to follow; -1: it may be there,
- * so that to read on elsewhere would lose its rows. */
+ * so that to read on elsewhere would lose its rows, or another one has its name, which a look at once may find again. */
 static int open_found(struct feed *feed, int directory, int *fd, struct error *err)
 {
 	const struct found_file *found = feed_scan_next(&feed->scan);
@@ -235,10 +235,14 @@ static int open_found(struct feed *feed, int directory, int *fd, struct error *e
 		feed_scan_drop(&feed->scan);
 		return 1;
 	}
-	if (*fd >= 0)
-		close(*fd);
+	if (*fd < 0) {
+		feed_scan_end(&feed->scan);
+		return 0;
+	}
+	close(*fd);
+	error_set(err, ERROR_UNAVAILABLE, "%s: what opens is not the file that its directory has", found->name);
 	feed_scan_end(&feed->scan);
-	return 0;
+	return -1;
 }
 
 /* 1; 0: there is more to look at; -1, also with ERROR_NOT_FOUND. */
