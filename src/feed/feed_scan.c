@@ -4,6 +4,9 @@
  *
  * A scan goes through the directory, in slices, and keeps the WINDOW oldest of the files that a feed looks for, which are then
  * read in this order before the next scan. So n files take n / WINDOW scans, whose memory is bounded.
+ *
+ * A file that is renamed meanwhile may be in no listing. Of a tail it would be passed for good, once a newer one is read: a scan
+ * during which names have changed begins again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +19,7 @@
 
 #define WINDOW ((size_t)1024)
 #define ROOM (2 * WINDOW) /* when so many were found, the newer half is dropped */
+#define SCANS_MAX 4       /* of a directory that does not keep still */
 
 static int compare_times(const struct timespec *a, const struct timespec *b)
 {
@@ -91,12 +95,33 @@ static int begin(struct feed *feed, int directory, const struct feed_filter *fil
 	scan->filter = filter;
 	scan->last = feed->kind == FEED_TAIL ? strrchr(feed->path, '/') + 1 : NULL;
 	scan->dir = own >= 0 ? fdopendir(own) : NULL;
-	if (scan->dir)
+	if (scan->dir && fstat(dirfd(scan->dir), &scan->begun) == 0)
 		return 0;
 	error_set_errno(err, errno, "the directory of %s", feed->path);
-	if (own >= 0)
+	if (own >= 0 && !scan->dir)
 		close(own);
+	feed_scan_end(scan);
 	return -1;
+}
+
+/* Of a directory of a tail, whose last scan this was not. */
+static bool has_changed(const struct feed *feed)
+{
+	const struct feed_scan *scan = &feed->scan;
+	struct stat now;
+
+	return feed->kind == FEED_TAIL && scan->tries + 1 < SCANS_MAX && fstat(dirfd(scan->dir), &now) == 0 &&
+	       compare_times(&now.st_mtim, &scan->begun.st_mtim) != 0;
+}
+
+static int begin_again(struct feed *feed, int directory, struct error *err)
+{
+	size_t tries = feed->scan.tries + 1;
+
+	if (begin(feed, directory, feed->scan.filter, err) != 0)
+		return -1;
+	feed->scan.tries = tries;
+	return 0;
 }
 
 int feed_scan_step(struct feed *feed, int directory, const struct feed_filter *filter, int64_t deadline_us,
@@ -117,6 +142,8 @@ int feed_scan_step(struct feed *feed, int directory, const struct feed_filter *f
 	} while (more > 0 && clock_monotonic_us() < deadline_us);
 	if (more > 0)
 		return 0;
+	if (has_changed(feed))
+		return begin_again(feed, directory, err);
 	closedir(scan->dir);
 	scan->dir = NULL;
 	keep_oldest(scan);

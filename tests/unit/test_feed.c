@@ -663,6 +663,45 @@ START_TEST(file_with_an_encoding_whose_place_is_of_a_version_before_is_read_from
 }
 END_TEST
 
+static bool takes_all(const struct feed *feed, const char *name)
+{
+	(void)feed;
+	(void)name;
+	return true;
+}
+
+START_TEST(scan_of_a_tail_finds_files_that_are_renamed_meanwhile)
+{
+	static const struct feed_filter all = { .takes_name = takes_all };
+	struct feed feed = { .kind = FEED_TAIL };
+	char name[16], from[192], to[192];
+	int through, turns = 0;
+
+	(void)snprintf(feed.path, sizeof(feed.path), "%s/log", spool);
+	for (int i = 0; i < 9; i++) {
+		(void)snprintf(name, sizeof(name), "spool/log.%d", i);
+		write_text(name, "");
+	}
+	int directory = open(spool, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_ge(directory, 0);
+	ck_assert_int_eq(usleep(20000), 0); /* the next tick of the clock */
+	ASSERT_OK(feed_scan_step(&feed, directory, &all, 0, &err));
+	for (int i = 0; i < 9; i++) {
+		(void)snprintf(from, sizeof(from), "%s/log.%d", spool, i);
+		(void)snprintf(to, sizeof(to), "%s/log.1%d", spool, i);
+		ck_assert_int_eq(rename(from, to), 0);
+	}
+	while ((through = feed_scan_step(&feed, directory, &all, 0, &err)) == 0)
+		ck_assert_int_lt(turns++, 100);
+	ck_assert_int_eq(through, 1);
+	ck_assert_uint_eq(feed.scan.count, 9);
+	for (size_t i = 0; i < feed.scan.count; i++)
+		ck_assert_int_eq(strncmp(feed.scan.files[i].name, "log.1", 5), 0);
+	feed_scan_end(&feed.scan);
+	ck_assert_int_eq(close(directory), 0);
+}
+END_TEST
+
 Suite *suite_feed(void)
 {
 	Suite *suite = suite_create("feed");
@@ -671,6 +710,7 @@ Suite *suite_feed(void)
 	tcase_add_checked_fixture(at_once, setup_at_once, teardown);
 	tcase_add_test(at_once, place_stays_before_rotated_files_when_the_last_one_is_cut_and_their_commit_fails);
 	tcase_add_test(at_once, file_with_an_encoding_whose_place_is_of_a_version_before_is_read_from_its_beginning);
+	tcase_add_test(at_once, scan_of_a_tail_finds_files_that_are_renamed_meanwhile);
 	suite_add_tcase(suite, at_once);
 	tcase_add_checked_fixture(header, setup_header, teardown);
 	tcase_add_test(header, place_is_not_stored_without_its_header);
