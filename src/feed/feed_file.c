@@ -123,7 +123,7 @@ int feed_file_begin(struct feed_file *file, int fd, struct error *err)
 	return 0;
 }
 
-static int note_place(struct feed_file *file, struct error *err)
+static int note_place(struct feed_file *file, const struct feed_bytes *read, struct error *err)
 {
 	const char *path = file->feed->path;
 	struct parse_position position;
@@ -143,7 +143,7 @@ static int note_place(struct feed_file *file, struct error *err)
 	place.finished = false;
 	if (fstat(file->fd, &file->stat) != 0)
 		return error_set_errno(err, errno, "%s", path);
-	if (place_mark(&place, file->fd, &file->stat, path, err) != 0)
+	if (place_mark(&place, file->fd, &file->stat, read, path, err) != 0)
 		return -1;
 	file->place = place;
 	file->dirty = file->moved_on = true;
@@ -166,10 +166,28 @@ void feed_commit(struct feed *feed, bool at_end)
 	ingest_commit_held(feed->feeds->ingest, due);
 }
 
+/* Reads on, and once more what comes before, as the place is known by it. How many bytes are new, or -1. */
+static ssize_t read_on(struct feed_file *file, struct feed_bytes *read, struct error *err)
+{
+	char *chunk = file->feed->feeds->chunk;
+	size_t before = file->read_to < FEED_END_MAX ? (size_t)file->read_to : FEED_END_MAX;
+	uint64_t from = file->read_to - before;
+	ssize_t len = pread(file->fd, chunk, before + CHUNK_BYTES, (off_t)from);
+
+	if (len < 0)
+		return error_set_errno(err, errno, "%s", file->feed->path);
+	*read = (struct feed_bytes){ chunk, from, (size_t)len };
+	if ((size_t)len <= before)
+		return 0;
+	file->read_to += (size_t)len - before;
+	ingest_batch_feed(file->batch, chunk + before, (size_t)len - before);
+	return len - (ssize_t)before;
+}
+
 enum feed_result feed_file_read(struct feed_file *file, int64_t deadline_us, struct error *err)
 {
 	struct feed *feed = file->feed;
-	char *chunk = feed->feeds->chunk;
+	struct feed_bytes read;
 
 	do {
 		if (ingest_batch_is_over(file->batch))
@@ -178,16 +196,12 @@ enum feed_result feed_file_read(struct feed_file *file, int64_t deadline_us, str
 			feed->is_full = true;
 			return FEED_FULL;
 		}
-		ssize_t len = pread(file->fd, chunk, CHUNK_BYTES, (off_t)file->read_to);
-		if (len < 0) {
-			error_set_errno(err, errno, "%s", feed->path);
+		ssize_t len = read_on(file, &read, err);
+		if (len < 0)
 			return FEED_FAILED;
-		}
 		if (len == 0)
 			return FEED_END;
-		file->read_to += (uint64_t)len;
-		ingest_batch_feed(file->batch, chunk, (size_t)len);
-		if (!ingest_batch_is_over(file->batch) && note_place(file, err) != 0)
+		if (!ingest_batch_is_over(file->batch) && note_place(file, &read, err) != 0)
 			return FEED_FAILED;
 		feed_commit(feed, false);
 	} while (clock_monotonic_us() < deadline_us);
@@ -209,7 +223,8 @@ static void note_end(struct feed_file *file)
 
 	place->finished = true;
 	place->offset = file->read_to;
-	if (fstat(file->fd, &file->stat) != 0 || place_mark(place, file->fd, &file->stat, file->feed->path, &err) != 0)
+	if (fstat(file->fd, &file->stat) != 0 ||
+	    place_mark(place, file->fd, &file->stat, NULL, file->feed->path, &err) != 0)
 		place->time = (struct timespec){ 0 };
 	file->dirty = file->moved_on = true;
 }

@@ -172,8 +172,17 @@ bool place_is_before(const struct place *place, int fd);
 MUST_CHECK int place_is_copied(const struct place *place, int fd, const struct stat *stat, const char *path,
                                struct error *err);
 
-/* Notes what the place is known by: the file's beginning, the bytes before the offset, and its time. */
-MUST_CHECK int place_mark(struct place *place, int fd, const struct stat *stat, const char *path, struct error *err);
+/* Bytes of a file as they were read. */
+struct feed_bytes {
+	const char *p;
+	uint64_t from;
+	size_t len;
+};
+
+/* Notes what the place is known by: the file's beginning, the bytes before the offset, and its time. What is in `read`, NULL for
+ * nothing, is not read again: the file may have been emptied since. */
+MUST_CHECK int place_mark(struct place *place, int fd, const struct stat *stat, const struct feed_bytes *read,
+                          const char *path, struct error *err);
 
 /* --- feed_file.c --- */
 

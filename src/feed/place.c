@@ -302,26 +302,38 @@ static ssize_t hash_at(int fd, uint64_t from, size_t len, uint64_t *hash, const 
 	return got;
 }
 
-static ssize_t hash_end(const struct place *place, int fd, uint64_t *hash, const char *path, struct error *err)
+/* As hash_at, of what was read, where it is there. */
+static ssize_t hash_of(const struct feed_bytes *read, int fd, uint64_t from, size_t len, uint64_t *hash,
+                       const char *path, struct error *err)
+{
+	if (!read || from < read->from || from + len > read->from + read->len)
+		return hash_at(fd, from, len, hash, path, err);
+	*hash = id_hash64(read->p + (from - read->from), len, 0);
+	return (ssize_t)len;
+}
+
+static ssize_t hash_end(const struct place *place, int fd, const struct feed_bytes *read, uint64_t *hash,
+                        const char *path, struct error *err)
 {
 	size_t len = place->offset < FEED_END_MAX ? (size_t)place->offset : FEED_END_MAX;
 
-	return hash_at(fd, place->offset - len, len, hash, path, err);
+	return hash_of(read, fd, place->offset - len, len, hash, path, err);
 }
 
-int place_mark(struct place *place, int fd, const struct stat *stat, const char *path, struct error *err)
+int place_mark(struct place *place, int fd, const struct stat *stat, const struct feed_bytes *read, const char *path,
+               struct error *err)
 {
 	size_t len = place->offset < FEED_HEAD_MAX ? (size_t)place->offset : FEED_HEAD_MAX;
 
 	if (place->head_len < len) {
-		ssize_t got = hash_at(fd, 0, len, &place->head_hash, path, err);
+		ssize_t got = hash_of(read, fd, 0, len, &place->head_hash, path, err);
 
 		if (got < 0)
 			return -1;
 		place->head_len = (uint64_t)got;
 	}
 	place->time = stat->st_mtim;
-	return hash_end(place, fd, &place->end_hash, path, err) < 0 ? -1 : 0;
+	return hash_end(place, fd, read, &place->end_hash, path, err) < 0 ? -1 : 0;
 }
 
 /* Is all that is before the place in the file? */
@@ -339,7 +351,7 @@ static int has_all_before(const struct place *place, int fd, const struct stat *
 		return 0;
 	if (place->time.tv_sec == 0)
 		return 1;
-	got = hash_end(place, fd, &hash, path, err);
+	got = hash_end(place, fd, NULL, &hash, path, err);
 	return got < 0 ? -1 : hash == place->end_hash;
 }
 

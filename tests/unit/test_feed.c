@@ -663,6 +663,33 @@ START_TEST(file_with_an_encoding_whose_place_is_of_a_version_before_is_read_from
 }
 END_TEST
 
+/* By what it is known in a copy is that of the file as it was read. */
+START_TEST(place_in_a_file_that_is_emptied_before_it_is_noted_is_found_in_a_copy)
+{
+	static const char text[] = "one,1\ntwo,2\nthree,3\n";
+	struct feed_bytes read = { text, 0, sizeof(text) - 1 };
+	struct place place = { .offset = 12 };
+	struct stat stats[2];
+	char paths[2][192];
+	int fds[2];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "%s/rows%d", f.dir, i);
+		write_text(i == 0 ? "rows0" : "rows1", text);
+		fds[i] = open(paths[i], O_RDONLY | O_CLOEXEC);
+		ck_assert_int_ge(fds[i], 0);
+		ck_assert_int_eq(fstat(fds[i], &stats[i]), 0);
+	}
+	place.inode = (uint64_t)stats[0].st_ino;
+	ck_assert_int_eq(truncate(paths[0], 0), 0);
+	ASSERT_OK(place_mark(&place, fds[0], &stats[0], &read, paths[0], &err));
+	ck_assert_int_eq(place_is_in(&place, fds[0], &stats[0], paths[0], &err), 0);
+	ck_assert_int_eq(place_is_copied(&place, fds[1], &stats[1], paths[1], &err), 1);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
 static bool takes_all(const struct feed *feed, const char *name)
 {
 	(void)feed;
@@ -710,6 +737,7 @@ Suite *suite_feed(void)
 	tcase_add_checked_fixture(at_once, setup_at_once, teardown);
 	tcase_add_test(at_once, place_stays_before_rotated_files_when_the_last_one_is_cut_and_their_commit_fails);
 	tcase_add_test(at_once, file_with_an_encoding_whose_place_is_of_a_version_before_is_read_from_its_beginning);
+	tcase_add_test(at_once, place_in_a_file_that_is_emptied_before_it_is_noted_is_found_in_a_copy);
 	tcase_add_test(at_once, scan_of_a_tail_finds_files_that_are_renamed_meanwhile);
 	suite_add_tcase(suite, at_once);
 	tcase_add_checked_fixture(header, setup_header, teardown);
