@@ -171,6 +171,7 @@ def test_a_folder_that_may_not_be_written_is_told(prompt, sshds):
     fails_with(prompt, other, make(prompt, other, "archive"), "Upload failed")
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told(daemons, sshds, tmp_path):
     if os.system(f"mkdir {tmp_path}/small && mount -t tmpfs -o size=64k tmpfs {tmp_path}/small 2>/dev/null") != 0:
         pytest.skip("cannot mount")

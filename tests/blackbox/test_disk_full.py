@@ -215,6 +215,7 @@ def test_a_disk_that_fills_at_every_stage_costs_nothing_but_what_needs_room():
 
 
 @pytest.mark.skipif(not mounting_works(), reason="no small disk can be mounted here")
+@pytest.mark.slow
 def test_the_limit_comes_before_the_disk_is_full(daemons):
     daemon = daemons(start=False, disk_min_free="16M", **HOT,
                      metrics_listen=f"127.0.0.1:{harness.free_port()}")

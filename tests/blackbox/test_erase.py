@@ -388,6 +388,7 @@ def usage(daemon, account):
     return daemon.ctl("usage", "--account", account.id)
 
 
+@pytest.mark.slow
 def test_reports_in_the_making_begin_again_or_are_cancelled(daemons):
     daemon = daemons(usage_records="no", report_pause="20ms", seal_rows="65536", seal_age="1d")
     account = daemon.new_account()

@@ -122,6 +122,7 @@ def test_a_key_with_another_zone_is_another_request(daemon, account):
     reporting.create(daemon, account, 422, headers=headers, product="SMS", direction="outbound", time_zone="+01:00")
 
 
+@pytest.mark.slow
 def test_such_a_report_survives_a_kill(daemons):
     daemon = daemons(report_checkpoint="0", seal_age="10ms", report_pause="5ms")
     account = daemon.new_account()

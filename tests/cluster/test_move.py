@@ -246,6 +246,7 @@ def follows(daemon):
     return daemon.ctl("move")["state"] == "follows"
 
 
+@pytest.mark.slow
 def test_what_is_killed_meanwhile_resumes(daemon, cluster):
     """The daemon at several moments, a server twice, while records come in and are read."""
     accounts = [daemon.new_account() for _ in range(4)]
