@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/str.h"
@@ -22,6 +23,14 @@
 static inline struct timeval clock_timeval(int64_t us)
 {
 	return (struct timeval){ us / CLOCK_US_PER_SECOND, us % CLOCK_US_PER_SECOND };
+}
+
+/* Of a file's last change, say: less than 0, 0, or more, as a is before, the same as, or after b. */
+static inline int clock_compare(const struct timespec *a, const struct timespec *b)
+{
+	if (a->tv_sec != b->tv_sec)
+		return a->tv_sec < b->tv_sec ? -1 : 1;
+	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
 }
 
 int64_t clock_now_us(void);       /* wall clock */

@@ -12,6 +12,7 @@
 #include <sys/queue.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 /* Tells whether a file has changed. */
@@ -51,8 +52,7 @@ static struct file_mark mark_of(const char *path)
 
 static bool mark_differs(const struct file_mark *a, const struct file_mark *b)
 {
-	return a->inode != b->inode || a->size != b->size || a->changed.tv_sec != b->changed.tv_sec ||
-	       a->changed.tv_nsec != b->changed.tv_nsec;
+	return a->inode != b->inode || a->size != b->size || clock_compare(&a->changed, &b->changed) != 0;
 }
 
 static void log_evdns(int is_warning, const char *text)

@@ -86,9 +86,9 @@ struct feed_filter {
 
 /* The files of a feed's directory as they were found last. */
 struct feed_scan {
-	DIR *dir;          /* of the scan under way, or NULL */
-	struct stat begun; /* of that directory, when the scan began */
-	size_t tries;      /* scans before it, during which it changed */
+	DIR *dir;              /* of the scan under way, or NULL */
+	struct timespec begun; /* that directory's last change, when the scan began */
+	size_t tries;          /* scans before it, during which it changed */
 	const struct feed_filter *filter;
 	const char *last;         /* the name that is the last one of those of its time; NULL: none is */
 	struct found_file *files; /* the oldest ones; in order, after the scan, of which those before `next` are done */

@@ -21,17 +21,10 @@
 #define ROOM (2 * WINDOW) /* when so many were found, the newer half is dropped */
 #define SCANS_MAX 4       /* of a directory that does not keep still */
 
-static int compare_times(const struct timespec *a, const struct timespec *b)
-{
-	if (a->tv_sec != b->tv_sec)
-		return a->tv_sec < b->tv_sec ? -1 : 1;
-	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
-}
-
 static int compare(const void *a, const void *b)
 {
 	const struct found_file *one = a, *other = b;
-	int result = compare_times(&one->time, &other->time);
+	int result = clock_compare(&one->time, &other->time);
 
 	if (result == 0)
 		result = one->is_last - other->is_last;
@@ -90,13 +83,16 @@ static int begin(struct feed *feed, int directory, const struct feed_filter *fil
 {
 	struct feed_scan *scan = &feed->scan;
 	int own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat now;
 
 	feed_scan_end(scan);
 	scan->filter = filter;
 	scan->last = feed->kind == FEED_TAIL ? strrchr(feed->path, '/') + 1 : NULL;
 	scan->dir = own >= 0 ? fdopendir(own) : NULL;
-	if (scan->dir && fstat(dirfd(scan->dir), &scan->begun) == 0)
+	if (scan->dir && fstat(dirfd(scan->dir), &now) == 0) {
+		scan->begun = now.st_mtim;
 		return 0;
+	}
 	error_set_errno(err, errno, "the directory of %s", feed->path);
 	if (own >= 0 && !scan->dir)
 		close(own);
@@ -111,7 +107,7 @@ static bool has_changed(const struct feed *feed)
 	struct stat now;
 
 	return feed->kind == FEED_TAIL && scan->tries + 1 < SCANS_MAX && fstat(dirfd(scan->dir), &now) == 0 &&
-	       compare_times(&now.st_mtim, &scan->begun.st_mtim) != 0;
+	       clock_compare(&now.st_mtim, &scan->begun) != 0;
 }
 
 static int begin_again(struct feed *feed, int directory, struct error *err)

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "feed/feed_private.h"
@@ -357,8 +358,7 @@ static int has_all_before(const struct place *place, int fd, const struct stat *
 
 bool place_is_of_time(const struct place *place, const struct stat *stat)
 {
-	return place->time.tv_sec == 0 ||
-	       (place->time.tv_sec == stat->st_mtim.tv_sec && place->time.tv_nsec == stat->st_mtim.tv_nsec);
+	return place->time.tv_sec == 0 || clock_compare(&place->time, &stat->st_mtim) == 0;
 }
 
 bool place_is_before(const struct place *place, int fd)
@@ -367,8 +367,7 @@ bool place_is_before(const struct place *place, int fd)
 
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &made) != 0 || !(made.stx_mask & STATX_BTIME))
 		return false;
-	return made.stx_btime.tv_sec != place->time.tv_sec ? made.stx_btime.tv_sec > place->time.tv_sec :
-	                                                     made.stx_btime.tv_nsec > place->time.tv_nsec;
+	return clock_compare(&place->time, &(struct timespec){ made.stx_btime.tv_sec, made.stx_btime.tv_nsec }) < 0;
 }
 
 int place_is_in(const struct place *place, int fd, const struct stat *stat, const char *path, struct error *err)

@@ -13,22 +13,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "feed/feed_private.h"
 
 static const char *base_of(const struct feed *feed)
 {
 	return strrchr(feed->path, '/') + 1;
-}
-
-static bool is_before(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
-}
-
-static bool is_equal(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
 /* --- files that were read --- */
@@ -94,12 +85,12 @@ static bool was_read(const struct feed *feed, const struct timespec *found, uint
 	bool is_last = last ? inode == (uint64_t)last->stat.st_ino : is_last_passed(feed, inode);
 
 	/* The last one even if it has grown since, as it has ended. */
-	return is_last || (!is_before(last_time(feed), found) && is_read(feed, inode));
+	return is_last || (clock_compare(last_time(feed), found) >= 0 && is_read(feed, inode));
 }
 
 static bool is_passed(const struct feed *feed, const struct timespec *found, uint64_t inode)
 {
-	return is_before(found, last_time(feed)) || was_read(feed, found, inode);
+	return clock_compare(found, last_time(feed)) < 0 || was_read(feed, found, inode);
 }
 
 /* As many as there are files in the directory, at most. Without memory it is read again if another one has its very time. */
@@ -107,7 +98,7 @@ static void pass(struct feed *feed, const struct stat *ended)
 {
 	uint64_t inode = (uint64_t)ended->st_ino;
 
-	if (is_before(&feed->passed_time, &ended->st_mtim))
+	if (clock_compare(&feed->passed_time, &ended->st_mtim) < 0)
 		buf_clear(&feed->passed);
 	size_t at = find_passed(feed, inode) * sizeof(inode);
 	if (at < feed->passed.len) {
@@ -142,14 +133,14 @@ void tail_add_passed(const struct feed_file *file, const struct timespec *time, 
 	const struct feed *feed = file->feed;
 	const struct feed_file *before;
 
-	if (is_equal(time, &feed->passed_time))
+	if (clock_compare(time, &feed->passed_time) == 0)
 		buf_add_str(out, buf_str(&feed->passed));
 	TAILQ_FOREACH(before, &feed->files, link) {
 		uint64_t inode = (uint64_t)before->stat.st_ino;
 
 		if (before == file)
 			break;
-		if (is_equal(time, &before->stat.st_mtim) && !before->is_passed)
+		if (clock_compare(time, &before->stat.st_mtim) == 0 && !before->is_passed)
 			buf_add(out, &inode, sizeof(inode));
 	}
 }
@@ -183,7 +174,7 @@ static bool takes_next(const struct feed *feed, const char *name, const struct s
 	(void)name;
 	if (!file)
 		return !is_passed(feed, &found->st_mtim, inode);
-	return found->st_ino != file->stat.st_ino && !is_before(&found->st_mtim, &file->stat.st_mtim) &&
+	return found->st_ino != file->stat.st_ino && clock_compare(&found->st_mtim, &file->stat.st_mtim) >= 0 &&
 	       !was_read(feed, &found->st_mtim, inode);
 }
 
@@ -268,7 +259,7 @@ static bool has_follower(const struct feed *feed)
 
 	for (size_t i = scan->next; i < scan->count; i++)
 		if (!scan->files[i].is_last && scan->files[i].inode != (uint64_t)feed->file->stat.st_ino &&
-		    !is_before(&scan->files[i].time, &feed->file->stat.st_mtim))
+		    clock_compare(&scan->files[i].time, &feed->file->stat.st_mtim) >= 0)
 			return true;
 	return false;
 }
