@@ -69,8 +69,10 @@ static int begin_batch(struct feed_file *file, struct error *err)
 	struct feed *feed = file->feed;
 	const char *producer = feed->kind == FEED_SPOOL ? "spool" : "tail";
 	char beginning[BEGINNING_BYTES];
-	ssize_t len = pread(file->fd, beginning, sizeof(beginning), 0);
+	ssize_t len = 0;
 
+	if (file->place.offset > 0 && feed->settings.encoding[0])
+		len = pread(file->fd, beginning, sizeof(beginning), 0);
 	if (len < 0)
 		return error_set_errno(err, errno, "%s", feed->path);
 	file->batch = ingest_batch_new(feed->feeds->ingest, PARSE_MAPPED, producer, NULL, &feed->settings, on_done,
