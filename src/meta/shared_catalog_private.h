@@ -89,6 +89,12 @@ struct shared_arrays {
 MUST_CHECK int shared_arrays_fill(struct shared_arrays *arrays, const struct buf *changes, struct error *err);
 void shared_arrays_free(struct shared_arrays *arrays);
 
+/* A boolean, as PostgreSQL sends it. */
+static inline bool shared_is_true(struct str value)
+{
+	return value.len == 1 && value.p[0] == 1;
+}
+
 /* ERROR_CORRUPT where a row has another number of columns. */
 MUST_CHECK int shared_check_columns(int count, int expected, struct error *err);
 

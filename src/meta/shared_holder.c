@@ -31,11 +31,6 @@ struct shared_holder_watch {
 	void *arg;
 };
 
-static bool is_true(struct str value)
-{
-	return value.len == 1 && value.p[0] == 1;
-}
-
 /* name, url, does nobody hold it? is the lease over by the clock there? which one || marks */
 #define COLUMNS (5 + SHARED_KEYS)
 
@@ -47,8 +42,8 @@ static int take_holder(void *arg, const struct str *values, int count, struct er
 		return -1;
 	snprintf(watch->holder.name, sizeof(watch->holder.name), "%.*s", STR_ARGS(values[0]));
 	snprintf(watch->holder.url, sizeof(watch->holder.url), "%.*s", STR_ARGS(values[1]));
-	bool is_over = shared_lease_is_over(watch->seen, values[4], is_true(values[3]), watch->lease_us);
-	watch->holder.is_free = is_true(values[2]) || is_over;
+	bool is_over = shared_lease_is_over(watch->seen, values[4], shared_is_true(values[3]), watch->lease_us);
+	watch->holder.is_free = shared_is_true(values[2]) || is_over;
 	for (size_t i = 0; i < SHARED_KEYS; i++)
 		snprintf(watch->holder.marks[i], sizeof(watch->holder.marks[i]), "%.*s",
 		         STR_ARGS(values[COLUMNS - SHARED_KEYS + i]));

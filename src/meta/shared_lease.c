@@ -151,7 +151,7 @@ struct look {
 static int take_look(void *arg, const struct str *values, int count, struct error *err)
 {
 	struct look *look = arg;
-	bool is_over_there = values[0].len == 1 && values[0].p[0] == 1;
+	bool is_over_there = shared_is_true(values[0]);
 
 	(void)count;
 	(void)err;
@@ -171,7 +171,7 @@ static int take_claim(void *arg, const struct str *values, int count, struct err
 
 	(void)count;
 	(void)err;
-	claim->is_taken = values[0].len == 1 && values[0].p[0] == 1;
+	claim->is_taken = shared_is_true(values[0]);
 	snprintf(claim->holder, sizeof(claim->holder), "%.*s", STR_ARGS(values[1]));
 	return 0;
 }
