@@ -303,11 +303,7 @@ int report_make_anew(struct reports *reports, struct report *report, const char 
 
 static int put_params(struct reports *reports, struct report *report, struct erase *erase, struct error *err)
 {
-	struct change change;
-
-	if (change_params(erase, report, err) != 0 || change_begin(&change, reports->meta, err) != 0)
-		return -1;
-	return change_end(&change, table_put(&change, report, err), err);
+	return change_params(erase, report, err) == 0 ? table_write(reports->meta, report, err) : -1;
 }
 
 static int erase_ended(struct reports *reports, struct report *report, struct erase *erase, bool old_file,

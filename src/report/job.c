@@ -270,14 +270,10 @@ static bool leave_out_removed(const struct reports *reports, struct report *repo
 /* Nothing is made of it yet, on disk too: after a crash it must not resume with the old file. */
 static int write_from_nothing(struct reports *reports, struct report *report, struct error *err)
 {
-	struct change change;
-
 	buf_clear(&report->checkpoint);
 	report->rows = report->bytes = 0;
 	report->share = 0;
-	if (change_begin(&change, reports->meta, err) != 0)
-		return -1;
-	return change_end(&change, table_put(&change, report, err), err);
+	return table_write(reports->meta, report, err);
 }
 
 /* Decides and writes down what the file will depend on. */
@@ -451,7 +447,6 @@ void report_job_checkpoint(struct reports *reports, struct report_job *job)
 {
 	struct report_work *work = job->work;
 	struct report *report = &work->report;
-	struct change change;
 	struct error err;
 
 	work->checkpoint_at_us = clock_monotonic_us() + reports->config->report_checkpoint;
@@ -464,8 +459,7 @@ void report_job_checkpoint(struct reports *reports, struct report_job *job)
 	}
 	work->stepped = false;
 	report_take_progress(report, work);
-	if (change_begin(&change, reports->meta, &err) != 0 ||
-	    change_end(&change, table_put(&change, report, &err), &err) != 0)
+	if (table_write(reports->meta, report, &err) != 0)
 		log_error("report", "%s: a checkpoint could not be written: %s", job->id, err.message);
 }
 

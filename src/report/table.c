@@ -135,6 +135,15 @@ int table_put(struct change *change, const struct report *report, struct error *
 	return result;
 }
 
+int table_write(struct meta *meta, const struct report *report, struct error *err)
+{
+	struct change change;
+
+	if (change_begin(&change, meta, err) != 0)
+		return -1;
+	return change_end(&change, table_put(&change, report, err), err);
+}
+
 static int put_key(struct change *change, const struct report *report, uint64_t body_hash, struct error *err)
 {
 	char value[ID_UUID_LEN + sizeof(body_hash)];

@@ -29,6 +29,9 @@ MUST_CHECK int report_row_read(struct report *report, struct str id, struct str 
 
 MUST_CHECK int table_put(struct change *change, const struct report *report, struct error *err);
 
+/* As table_put, in a change of its own. */
+MUST_CHECK int table_write(struct meta *meta, const struct report *report, struct error *err);
+
 /* A new job: its row and what leads to it. */
 MUST_CHECK int table_add(struct change *change, const struct report *report, uint64_t body_hash, struct error *err);
 
