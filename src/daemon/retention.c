@@ -26,7 +26,8 @@ static const struct timeval first_look = { 0, 100000 };
 static const struct timeval next_slice = { 0, 20000 };
 static const struct timeval next_look = { 5, 0 };
 
-int32_t retention_first_day(const struct config *config, int64_t now_us)
+/* The oldest day that is kept at the given time. */
+static int32_t first_day_at(const struct config *config, int64_t now_us)
 {
 	return clock_day_of(clock_months_before(now_us, (int)config->retention_months));
 }
@@ -43,7 +44,7 @@ static bool prepare(struct retention *retention, int32_t first_day)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct retention *retention = arg;
-	int32_t first_day = retention_first_day(retention->config, clock_now_us());
+	int32_t first_day = first_day_at(retention->config, clock_now_us());
 	int removed = 0;
 
 	(void)fd;
@@ -78,7 +79,7 @@ struct retention *retention_new(struct event_base *base, const struct config *co
 		free(retention);
 		return NULL;
 	}
-	MAY_FAIL(prepare(retention, retention_first_day(config, clock_now_us()))); /* before a report is resumed */
+	MAY_FAIL(prepare(retention, first_day_at(config, clock_now_us()))); /* before a report is resumed */
 	evtimer_add(retention->timer, &first_look);
 	return retention;
 }

@@ -26,7 +26,4 @@ struct retention *retention_new(struct event_base *base, const struct config *co
 /* Does nothing on NULL. */
 void retention_free(struct retention *retention);
 
-/* The oldest day that is kept at the given time. */
-int32_t retention_first_day(const struct config *config, int64_t now_us);
-
 #endif
