@@ -222,6 +222,7 @@ class Daemon:
         if CLUSTER and "store" not in options:
             self.use_cluster()
         self.process = None
+        self.settings_file = None  # with settings that SIGHUP can change
         self.checked = 0  # bytes of the log
         self.box = sandbox_command([self.directory, TESTS_FILES]) if IS_SANDBOXED else []
 
@@ -253,7 +254,8 @@ class Daemon:
 
     def command(self, *arguments):
         given = [word for key, value in self.options.items() for word in ("-o", f"{key}={value}")]
-        return [*self.box, program("cdrd"), *given, *arguments]
+        read = ["-c", str(self.settings_file)] if self.settings_file else []
+        return [*self.box, program("cdrd"), *given, *read, *arguments]
 
     def start(self, environment=None):
         environment = dict(environment or {})

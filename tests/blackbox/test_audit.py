@@ -29,8 +29,7 @@ def configured(daemons, path, text):
     """A daemon that reads a file, so that SIGHUP can change its settings."""
     path.write_text(text)
     daemon = daemons(start=False)
-    plain_command = daemon.command
-    daemon.command = lambda *more: plain_command("-c", str(path), *more)
+    daemon.settings_file = path
     daemon.start()
     daemon.add_producer()
     return daemon

@@ -239,8 +239,7 @@ def test_held_callbacks_wait_until_the_setting_lets_them_go(daemons, receivers, 
     conf.write_text("callbacks = no\n")
     daemon, _ = start_with(daemons, receiver.url(), "event-1", callback_allow=LOCAL)
     becomes(lambda: is_delivered(daemon), lambda: daemon.ctl("callback", "list"))
-    command = daemon.command
-    daemon.command = lambda *arguments: command("-c", str(conf), *arguments)
+    daemon.settings_file = conf
     daemon.stop()
     put(daemon, harness.Account("nobody00"), receiver.url(), "event-2")
     daemon.start()

@@ -333,8 +333,7 @@ def test_sighup_takes_what_can_be_reloaded_and_names_what_cannot(daemons, tmp_pa
     path = tmp_path / "cdrd.conf"
     path.write_text("page_max = 10\n")
     daemon = daemons(start=False)
-    plain_command = daemon.command
-    daemon.command = lambda *more: plain_command("-c", str(path), *more)
+    daemon.settings_file = path
     daemon.start()
     daemon.add_producer()
     account = daemon.new_account()

@@ -42,8 +42,7 @@ def tight(daemons, tmp_path):
     path = tmp_path / "cdrd.conf"
     path.write_text("disk_min_free = 0\n")
     daemon = daemons(start=False)
-    plain_command = daemon.command
-    daemon.command = lambda *more: plain_command("-c", str(path), *more)
+    daemon.settings_file = path
     daemon.start()
     daemon.add_producer()
 

@@ -68,8 +68,7 @@ def test_a_report_has_nothing_of_a_day_that_goes_while_it_is_made(daemons, tmp_p
     settings = tmp_path / "cdrd.conf"
     settings.write_text("retention_months = 3\n")
     daemon = daemons(start=False, **SLOW)
-    plain_command = daemon.command
-    daemon.command = lambda *more: plain_command("-c", str(settings), *more)
+    daemon.settings_file = settings
     daemon.start()
     daemon.add_producer()
     account = daemon.new_account()

@@ -383,8 +383,7 @@ def test_a_reload_that_takes_a_plan_from_accounts_is_refused_and_names_them(daem
     path = tmp_path / "cdrd.conf"
     path.write_text("plans = payg: record 0.01 | gold: record 0.5 | spare: record 2\n")
     daemon = daemons(start=False)
-    command = daemon.command
-    daemon.command = lambda *arguments: command("-c", str(path), *arguments)
+    daemon.settings_file = path
     daemon.start()
     daemon.add_producer()
     account = daemon.new_account()
@@ -410,8 +409,7 @@ def test_new_prices_are_taken_on_sighup(daemons, tmp_path):
     path = tmp_path / "cdrd.conf"
     path.write_text("plans = payg: record 0.01\n")
     daemon = daemons(start=False)
-    command = daemon.command
-    daemon.command = lambda *arguments: command("-c", str(path), *arguments)
+    daemon.settings_file = path
     daemon.start()
     daemon.add_producer()
     account = daemon.new_account()

@@ -182,8 +182,7 @@ def test_a_day_that_goes_meanwhile_is_in_neither(reached, tmp_path):
     settings.write_text("retention_months = 3\n")
     options = {"reports_max": "1", "report_pause": "2s"}
     holder = reached(**options)
-    plain_command = holder.command
-    holder.command = lambda *more: plain_command("-c", str(settings), *more)
+    holder.settings_file = settings
     begin(holder)
     holder.add_producer()
     worker = reached(**options)
