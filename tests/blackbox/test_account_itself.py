@@ -40,11 +40,11 @@ def test_the_volume_and_the_next_price_are_those_of_the_tiers(daemons):
 
 
 def test_what_is_left_of_limits_is_what_is_left(daemons):
-    daemon = daemons(async_rate_max=1000, sync_rate_max=0, reports_max=1, reports_pending_max=7, downloads_max=3,
+    daemon = daemons(async_rate_max=6, sync_rate_max=0, reports_max=1, reports_pending_max=7, downloads_max=3,
                      disk_min_free="1024T", plans="payg: record 0.1 | small: sync 4", disk_min_free_percent=0)
     account = daemon.new_account()
     limits = itself(daemon, account)["limits"]
-    assert limits["async"]["most"] == 1000 and 0 < limits["async"]["left"] < 1000
+    assert limits["async"]["most"] == 6 and 0 < limits["async"]["left"] < 6
     assert limits["sync"] == {"most": None, "left": None}
     assert limits["downloads"] == {"most": 3, "left": 3} and limits["concurrent"] == {"most": 8, "left": 8}
     assert limits["queued"] == {"most": 7, "left": 7}
