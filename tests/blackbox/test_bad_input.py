@@ -17,7 +17,7 @@ import zstandard
 import harness
 from samples import NOON, iso, many_sms, sms, whole_day
 
-LIMITS = {"header_timeout": "1s", "body_timeout": "1s", "idle_timeout": "1s", "connections_max": "100"}
+SOON = {"header_timeout": "1s", "body_timeout": "1s", "idle_timeout": "1s"}
 MEMORY_MIB = 256 # above what it was: sanitizers keep shadows and freed blocks
 GIVEN_UP_SECONDS = 9 # by then, on any machine: less than the least of the default timeouts
 CLOSED = b""
@@ -25,10 +25,16 @@ CLOSED = b""
 
 @pytest.fixture(scope="module")
 def daemon(daemons):
-    daemon = daemons(start=False, **LIMITS)
+    daemon = daemons(start=False, connections_max="100")
     daemon.start({"ASAN_OPTIONS": "quarantine_size_mb=1"})
     daemon.add_producer()
     return daemon
+
+
+@pytest.fixture(scope="module")
+def impatient(daemons):
+    """What is too slow for it is given up soon. A client on a busy machine may be, too."""
+    return daemons(**SOON)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +54,7 @@ def daemon_goes_on(daemon, memory_at_start):
 
 
 def connect(daemon):
-    return socket.create_connection(("127.0.0.1", daemon.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", daemon.port), timeout=60)
 
 
 def receive(client):
@@ -176,7 +182,6 @@ def test_more_connections_than_allowed_are_refused_and_the_others_served(daemon)
                 clients[-1].sendall(b"G")  # so that it is not idle
             if len(clients) % 20 == 0:
                 daemon.get("/healthz")  # which has them read
-        clients[-1].settimeout(5)
         answer = receive(clients[-1])
         assert status_of(answer) in (503, CLOSED), answer[:500]
         clients[0].sendall(b"ET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -216,8 +221,8 @@ def test_a_burst_of_connections_takes_no_room_from_requests_that_were_sent(daemo
 
 # --- too slow ---
 
-def test_a_head_that_does_not_arrive_in_time_is_given_up(daemon):
-    with connect(daemon) as client:
+def test_a_head_that_does_not_arrive_in_time_is_given_up(impatient):
+    with connect(impatient) as client:
         begun = time.monotonic()
         client.sendall(b"GET / HTTP/1.1\r\n")
         answer = receive(client)
@@ -225,8 +230,8 @@ def test_a_head_that_does_not_arrive_in_time_is_given_up(daemon):
         assert time.monotonic() - begun < GIVEN_UP_SECONDS
 
 
-def test_a_head_that_drips_is_given_up(daemon):
-    with connect(daemon) as client:
+def test_a_head_that_drips_is_given_up(impatient):
+    with connect(impatient) as client:
         begun = time.monotonic()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             while time.monotonic() - begun < GIVEN_UP_SECONDS:
@@ -235,9 +240,9 @@ def test_a_head_that_drips_is_given_up(daemon):
         assert time.monotonic() - begun < GIVEN_UP_SECONDS, "a byte each 100 ms kept the head open past header_timeout"
 
 
-def test_a_body_that_stops_is_given_up_and_what_came_whole_is_kept(daemon, account):
-    line = json.dumps(sms(account)).encode() + b"\n"
-    with connect(daemon) as client:
+def test_a_body_that_stops_is_given_up_and_what_came_whole_is_kept(impatient):
+    line = json.dumps(sms(impatient.new_account())).encode() + b"\n"
+    with connect(impatient) as client:
         begun = time.monotonic()
         client.sendall(producer_head(b"Content-Length: 1000000") + line)
         answer = receive(client)
@@ -245,8 +250,8 @@ def test_a_body_that_stops_is_given_up_and_what_came_whole_is_kept(daemon, accou
         assert time.monotonic() - begun < GIVEN_UP_SECONDS
 
 
-def test_an_idle_connection_is_closed(daemon):
-    with connect(daemon) as client:
+def test_an_idle_connection_is_closed(impatient):
+    with connect(impatient) as client:
         client.sendall(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
         begun = time.monotonic()
         assert status_of(receive(client)) == 404
@@ -430,7 +435,7 @@ def test_expect_100_continue_is_answered_before_the_body(daemon, account):
                                   b'{"command":"status"'], ids=lambda sent: repr(sent[:30]))
 def test_nonsense_on_the_admin_socket_is_an_error_line(daemon, sent):
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
+        client.settimeout(60)
         client.connect(daemon.socket)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             client.sendall(sent)

@@ -203,7 +203,14 @@ def on_terminal(arguments, feed=None):
 
 
 def test_a_short_import_draws_nothing(daemon, files):
-    assert on_terminal([harness.program("cdrctl"), "-s", daemon.socket, "import", files[0]])[1] == ""
+    """One of less than 0.3 s: on a busy machine, it may take some until one is as short."""
+    def drawn():
+        output, got = on_terminal([harness.program("cdrctl"), "-s", daemon.socket, "import", files[0]])
+        seconds = float(re.search(r" records in (\d+\.\d) s ", output)[1])
+        return None if seconds >= 0.3 else [got]
+
+    tried = (drawn() for _ in range(100))
+    assert next(filter(None, tried)) == [""]
 
 
 def test_import_sums_up_each_file_and_all(daemon, files):

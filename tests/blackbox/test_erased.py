@@ -71,17 +71,18 @@ def test_it_is_erased_from_the_account_alone_and_with_its_subaccounts_if_told(qu
 def test_what_comes_later_is_new_unless_the_erasure_lasts(quiet):
     account = quiet.new_account()
     erase(quiet, account)
-    quiet.post_cdrs([of_person(account), of_person(account, now() + HOUR)])
-    day = (now() + HOUR).replace(hour=0, minute=0, second=0, microsecond=0)
+    soon = now() + HOUR
+    quiet.post_cdrs([of_person(account), of_person(account, soon)])
+    day = soon.replace(hour=0, minute=0, second=0, microsecond=0)
     later = all_records(quiet, account, day)
     assert [r["to"] for r in later] == [PERSON]
     assert [r["to"] for r in all_records(quiet, account)] == ["erased"]
     erase(quiet, account, PERSON, "--lasting")
-    quiet.post_cdrs([of_person(account, now() + HOUR)])
+    quiet.post_cdrs([of_person(account, soon)])
     assert [r["to"] for r in all_records(quiet, account, day)] == ["erased", "erased"]
     # a plain one does not end one that lasts
     erase(quiet, account)
-    quiet.post_cdrs([of_person(account, now() + HOUR)])
+    quiet.post_cdrs([of_person(account, soon)])
     assert [r["to"] for r in all_records(quiet, account, day)] == ["erased"] * 3
 
 
@@ -168,13 +169,15 @@ def test_a_receipt_says_what_was_done_and_not_to_whom(quiet, tmp_path):
     account = quiet.new_account()
     quiet.post_cdrs([of_person(account), {**of_person(account), "smell": "x"}])
     path = tmp_path / "receipt"
+    begun = iso(now())[:10]
     run = subprocess.run([harness.program("cdrctl"), "-s", quiet.socket, "erase", "--account", account.id, "--number",
                           PERSON, "--receipt", str(path)], capture_output=True, text=True)
     assert run.returncode == 0 and run.stdout == path.read_text(), run
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     text = path.read_text()
-    for said in (account.id, "44********99", "quarantine_dropped", "by_uid", iso(now())[:10]):
+    for said in (account.id, "44********99", "quarantine_dropped", "by_uid"):
         assert said in text, (said, text)
+    assert begun in text or iso(now())[:10] in text
     assert PERSON not in text
     # one that is there is never written over, and nothing is erased without its receipt
     quiet.post_cdrs([of_person(account, now() - SECOND)])

@@ -12,12 +12,20 @@ import pytest
 import harness
 import reporting
 from samples import DAY, HOUR, NOON, SECOND, YESTERDAY, many_sms, sms, whole_day
-from test_erase import MESSAGE, PERSON, SEAL, erase, of_person, seal
+from harness import wait_for
+from test_erase import MESSAGE, PERSON, erase, of_person
 
 
 @pytest.fixture
 def quiet(daemons):
-    return daemons(usage_records="no", callbacks="no", callback_allow="127.0.0.0/8", **SEAL)
+    """Seals when it is told to, as what is sealed while a search runs may be found twice."""
+    return daemons(usage_records="no", callbacks="no", callback_allow="127.0.0.0/8", seal_rows="65536", seal_age="1d")
+
+
+def seal(daemon):
+    """Until nothing is hot."""
+    daemon.ctl("seal")
+    wait_for(lambda: all(day["hot"] == 0 for day in daemon.ctl("storage") if day["day"] != "total"))
 
 
 def find(daemon, *arguments):
@@ -146,14 +154,14 @@ def test_requests_are_answered_while_it_searches(quiet):
     quiet.post_body(harness.generate_bytes("SMS", [account], 20000, YESTERDAY.isoformat(),
                                            (YESTERDAY + DAY).isoformat()))
     quiet.post_cdrs([record])
-    seal(quiet)  # what is sealed while a search runs may be found twice
-    slowest, stop = [0.0], threading.Event()
+    seal(quiet)
+    times, stop = [], threading.Event()
 
     def read():
         while not stop.is_set():
             begin = time.monotonic()
             quiet.records(account, product="SMS", id=record["id"])
-            slowest[0] = max(slowest[0], time.monotonic() - begin)
+            times.append(time.monotonic() - begin)
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -163,4 +171,4 @@ def test_requests_are_answered_while_it_searches(quiet):
     finally:
         stop.set()
         reader.join()
-    assert slowest[0] < 10, f"a request took {slowest[0]} s"
+    assert max(times) < 30, f"a request took {max(times)} s"

@@ -545,7 +545,7 @@ def test_import_of_a_file_that_does_not_exist_names_it(daemon):
 # --- commits and memory ---
 
 def test_requests_of_one_turn_share_one_commit(daemons):
-    daemon = daemons(commit_delay="200ms")
+    daemon = daemons(commit_delay="1s")
     account = daemon.new_account()
     before = daemon.ctl("status")["ingest"]["commits"]
     with concurrent.futures.ThreadPoolExecutor(20) as pool:

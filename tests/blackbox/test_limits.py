@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Limits of an account, of an address, and of the daemon."""
 import concurrent.futures
-import contextlib
 import http.client
 import re
 import signal
@@ -30,15 +29,15 @@ def query(account):
 
 
 def burst(daemon, account, target, count):
-    """Requests one behind the other on one connection, as fast as they are answered."""
-    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
-    headers = {"Authorization": harness.basic(account.id, account.secret)}
+    """So many requests on one connection, sent at once: how fast they come is up to the daemon alone."""
+    request = f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: {harness.basic(account.id, account.secret)}\r\n\r\n".encode()
     answers = []
-    with contextlib.closing(connection):
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=60) as client, client.makefile("rb") as received:
+        client.sendall(request * count)
         for _ in range(count):
-            connection.request("GET", target, headers=headers)
-            answer = connection.getresponse()
-            answers.append(harness.Response(answer.status, answer.headers, answer.read()))
+            status = int(received.readline().split()[1])
+            headers = http.client.parse_headers(received)
+            answers.append(harness.Response(status, headers, received.read(int(headers["Content-Length"]))))
     return answers
 
 
@@ -53,7 +52,7 @@ def problem(response, status, title):
 
 def assert_limited(daemon, account, target, name, quota):
     begin = time.monotonic()
-    answers = burst(daemon, account, target, 3 * quota)
+    answers = burst(daemon, account, target, 10 * quota)
     took = time.monotonic() - begin
     passed = [a for a in answers if a.status == 200]
     assert quota <= len(passed) <= quota * (1 + took) + 1, (len(passed), took)
@@ -82,7 +81,7 @@ def test_five_requests_about_reports_a_second(daemon, account):
 
 def test_each_account_has_its_own_and_subaccounts_too(daemon, account):
     child = daemon.new_account(account)
-    assert 429 in [a.status for a in burst(daemon, account, query(account), 30)]
+    assert 429 in [a.status for a in burst(daemon, account, query(account), 100)]
     assert burst(daemon, child, query(child), 1)[0].status == 200
 
 
@@ -201,19 +200,28 @@ def timed(daemon, target, auth):
     return response, time.monotonic() - begin
 
 
+def seconds_of_two_guesses(daemon, account, source):
+    """From an address that has made none yet."""
+    begin = time.monotonic()
+    for _ in range(2):
+        assert daemon.request("GET", query(account), auth=(account.id, "wrong-secret"), source=source).status == 401
+    return time.monotonic() - begin
+
+
 def test_wrong_credentials_are_answered_later_and_later(daemons):
     daemon = daemons(login_delay_max="1500ms")
     account = daemon.new_account()
+    # The first two of an address are answered at once; a busy machine may keep one waiting, but not each.
+    assert min(seconds_of_two_guesses(daemon, account, f"127.0.0.{2 + n}") for n in range(10)) < 1.4
     took = []
     for _ in range(8):
         response, seconds = timed(daemon, query(account), (account.id, "wrong-secret"))
         assert response.status == 401 and response.headers["WWW-Authenticate"], response
         took.append(seconds)
-    assert max(took[0], took[1]) < 1.4, took  # 0 but for the machine
     for seconds, least in zip(took[3:], (0.1, 0.2, 0.4, 0.8, 1.5)):
         assert seconds >= least * 0.95, took
-    response, seconds = timed(daemon, query(account), (account.id, account.secret))
-    assert response.status == 200 and seconds < 1.4
+    right = [timed(daemon, query(account), (account.id, account.secret)) for _ in range(10)]
+    assert {response.status for response, _ in right} == {200} and min(seconds for _, seconds in right) < 1.4
     # a producer's as well
     response, seconds = timed(daemon, query(account), None)
     assert response.status == 401 and seconds >= 1.4
@@ -221,15 +229,19 @@ def test_wrong_credentials_are_answered_later_and_later(daemons):
 
 
 def test_guessing_in_parallel_gains_nothing(daemons):
-    daemon = daemons(login_delay_max="2s")
+    delay = 5
+    daemon = daemons(login_delay_max=f"{delay}s")
     account = daemon.new_account()
+    begin = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(60) as pool:
         # 3 at once, then 16 that wait; the rest are not even looked at
         answers = list(pool.map(lambda _: daemon.request("GET", query(account), auth=(account.id, "wrong-secret")),
                                 range(60)))
+    took = time.monotonic() - begin
     statuses = [a.status for a in answers]
     assert set(statuses) == {401, 429}
-    assert statuses.count(401) <= 3 + 16 + 8, statuses.count(401)  # some waited shortly and made room
+    # Some waited shortly and made room; and more did where the machine takes longer to ask than they wait.
+    assert statuses.count(401) <= 3 + 8 + int(16 * took / delay), (statuses.count(401), took)
     refused = next(a for a in answers if a.status == 429)
     assert int(refused.headers["Retry-After"]) > 0
     time.sleep(0.1)
@@ -259,7 +271,7 @@ def test_clients_that_do_not_wait_for_their_401_leave_nothing_behind(daemons):
 def test_too_much_memory_in_use_turns_requests_away(daemons):
     daemon = daemons(shed_memory="1K")
     account = daemon.new_account()
-    time.sleep(0.3)
+    harness.wait_for(lambda: daemon.request("GET", query(account), auth=(account.id, account.secret)).status == 503)
     for target, auth in ((query(account), (account.id, account.secret)), ("/v1/cdrs", harness.PRODUCER)):
         response = daemon.request("POST" if target == "/v1/cdrs" else "GET", target, auth=auth)
         problem(response, 503, "Service Unavailable")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """./runtests: what it says at its end, of a project that has a test that fails and one that passes of every kind."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -102,7 +103,7 @@ def project(tmp_path):
 
 def run(project, runners, *options):
     environment = {**os.environ, "RUNNERS": runners, "PATH": f"{project}/bin:{os.environ['PATH']}"}
-    return subprocess.run([project / "runtests", *options], capture_output=True, text=True, timeout=120, env=environment)
+    return subprocess.run([project / "runtests", *options], capture_output=True, text=True, timeout=600, env=environment)
 
 
 def test_what_failed_is_listed_before_the_last_line(project):
@@ -213,8 +214,8 @@ def test_a_campaign_of_fuzzing_tells_of_each_target_and_a_finding_ends_its_targe
     shutil.copy(os.path.join(TOP, "tests/fuzz/campaign"), project / "tests/fuzz/campaign")
     for name, status in (("bad", 77), ("good", 0)):
         write(project, f"build/fuzz/tests/fuzz/fuzz_{name}", ENGINE.format(status=status), 0o755)
-    ended = subprocess.run([project / "tests/fuzz/campaign", "10"], capture_output=True, text=True, timeout=60,
+    ended = subprocess.run([project / "tests/fuzz/campaign", "10"], capture_output=True, text=True, timeout=300,
                            env={**os.environ, "JOBS": "1", "PATH": f"{project}/bin:{os.environ['PATH']}"})
-    assert ended.stdout == "good: 0 s, 9 executions, 14 edges, 10 at the start, no finding\n", ended
-    assert ended.stderr.endswith(f"campaign: bad: a finding after 0 s, its input is in {project}/build/fuzz/findings\n"), ended
+    assert re.fullmatch(r"good: \d+ s, 9 executions, 14 edges, 10 at the start, no finding\n", ended.stdout), ended
+    assert re.search(rf"campaign: bad: a finding after \d+ s, its input is in {project}/build/fuzz/findings\n\Z", ended.stderr), ended
     assert ended.returncode == 1
