@@ -14,7 +14,8 @@ SLOW_IN_SANDBOX = {"test_media", "test_backup"}  # of what they ask of the syste
 
 # Files that take longest, in the order of their length: each is run by one worker, and the others would wait for one that
 # begins last. One that is missing here, or no longer long, does no harm.
-LONGEST = ["test_documents", "test_bad_input", "test_report_crash", "test_summary", "test_feeds"]
+LONGEST = ["test_feeds", "test_clock_steps", "test_amqp", "test_kafka", "test_runtests", "test_reports", "test_backup", "test_tls",
+           "test_documents", "test_clickhouse", "test_top", "test_revoked", "test_erase", "test_report_crash", "test_tree"]
 
 
 def skip_what_cannot_be(items):

@@ -16,8 +16,8 @@ nothing_wrong_with_daemons = fixtures.nothing_wrong_with_daemons
 pytest_configure = fixtures.pytest_configure
 
 # As LONGEST of the black box.
-LONGEST = ["test_workers", "test_answers_of_workers", "test_front_ends", "test_engines", "test_move", "test_networks", "test_servers_go",
-           "test_sources"]
+LONGEST = ["test_front_ends", "test_workers", "test_taking_in", "test_erasing", "test_move", "test_catalog", "test_engines",
+           "test_answers_of_workers", "test_sources"]
 
 
 def pytest_collection_modifyitems(items):
