@@ -2,6 +2,7 @@
 """Fixtures: a daemon that a module's tests share, a daemon of a test's own, an account of a test's own, a daemon's clock."""
 import os
 import sys
+import time
 
 import pytest
 
@@ -16,6 +17,9 @@ SLOW_IN_SANDBOX = {"test_media", "test_backup"}  # of what they ask of the syste
 # begins last. One that is missing here, or no longer long, does no harm.
 LONGEST = ["test_feeds", "test_clock_steps", "test_amqp", "test_kafka", "test_runtests", "test_reports", "test_backup", "test_tls",
            "test_documents", "test_clickhouse", "test_top", "test_revoked", "test_erase", "test_report_crash", "test_tree"]
+
+DAY_SECONDS = 86400
+DAY_ENDS_SECONDS = 90
 
 
 def skip_what_cannot_be(items):
@@ -118,6 +122,14 @@ def own_daemon(daemons):
 @pytest.fixture
 def account(daemon):
     return daemon.new_account()
+
+
+@pytest.fixture(autouse=True)
+def day_with_time_left():
+    """Much is counted by days and months: no test begins in the last minutes of one, and so ends in the next one."""
+    now = time.time()
+    if now % DAY_SECONDS > DAY_SECONDS - DAY_ENDS_SECONDS:
+        time.sleep(DAY_SECONDS - now % DAY_SECONDS + 1)
 
 
 @pytest.fixture

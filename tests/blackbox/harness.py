@@ -10,6 +10,7 @@ cluster that conftest.py starts (CLUSTER), in a database of their own.
 import base64
 import contextlib
 import dataclasses
+import datetime
 import getpass
 import gzip
 import http.client
@@ -329,6 +330,14 @@ class Daemon:
         assert not found, f"{found} in the daemon's log:\n{self.log()[-8000:]}"
         if self.process is not None:
             assert self.process.poll() is None, f"cdrd ended with {self.process.returncode}:\n{self.log()[-8000:]}"
+
+    def log_seconds(self, first, last):
+        """What its own log says is between the last lines with these words; how busy the machine is with who waits is not in it."""
+        times = []
+        for words in (first, last):
+            line = next(line for line in reversed(self.log().splitlines()) if words in line)
+            times.append(datetime.datetime.fromisoformat(line.split(" ", 1)[0].rstrip("Z")))
+        return (times[1] - times[0]).total_seconds()
 
     def log_since_check(self):
         """What was written to it since, and a line before it: after each test, all that a module's daemons wrote is too much."""

@@ -252,7 +252,7 @@ def test_the_last_row_of_a_csv_that_was_cut_is_not_taken_for_whole(daemon, accou
 
 
 def send_head(daemon, length, *more):
-    client = socket.create_connection(("127.0.0.1", daemon.port), timeout=10)
+    client = socket.create_connection(("127.0.0.1", daemon.port), timeout=60)
     head = ["POST /v1/cdrs HTTP/1.1", "Host: cdrd", "Content-Type: application/x-ndjson",
             f"Authorization: {harness.basic(*harness.PRODUCER)}", f"Content-Length: {length}", *more]
     client.sendall("\r\n".join(head).encode() + b"\r\n\r\n")

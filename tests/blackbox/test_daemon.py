@@ -18,7 +18,7 @@ from samples import many_sms, sms, whole_day
 
 
 def run(*arguments, **more):
-    return subprocess.run([harness.program("cdrd"), *arguments], capture_output=True, text=True, timeout=30, **more)
+    return subprocess.run([harness.program("cdrd"), *arguments], capture_output=True, text=True, timeout=120, **more)
 
 
 # --- options and configuration ---
@@ -202,7 +202,7 @@ def test_a_data_dir_that_cannot_be_made_is_named():
 
 def test_an_address_in_use_is_named(daemon, daemons):
     second = daemons(start=False, listen=f"127.0.0.1:{daemon.port}")
-    ended = subprocess.run(second.command(), capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(second.command(), capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0 and str(daemon.port) in ended.stderr, ended
 
 
@@ -212,7 +212,7 @@ def test_it_listens_on_several_addresses(daemons):
     daemon.options["listen"] += f",127.0.0.2:{port}"
     daemon.start()
     for address in (("127.0.0.1", daemon.port), ("127.0.0.2", port)):
-        socket.create_connection(address, timeout=5).close()
+        socket.create_connection(address, timeout=60).close()
 
 
 # --- one data directory, one daemon ---
@@ -253,14 +253,14 @@ def test_connections_for_which_there_is_no_descriptor_wait_until_there_is_one(ow
 
 def test_a_second_daemon_on_the_same_data_is_refused_and_the_first_unharmed(daemon, daemons, account):
     second = daemons(start=False, data_dir=daemon.data_dir)
-    ended = subprocess.run(second.command(), capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(second.command(), capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0 and daemon.data_dir in ended.stderr, ended
     assert daemon.post_cdrs([sms(account)])["accepted"] == 1
 
 
 def test_a_second_daemon_on_the_same_admin_socket_is_refused(daemon, daemons):
     second = daemons(start=False, admin_socket=daemon.socket)
-    ended = subprocess.run(second.command(), capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(second.command(), capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0 and daemon.socket in ended.stderr, ended
     assert daemon.ctl("status")
 
@@ -281,7 +281,7 @@ def test_a_cursor_key_of_a_wrong_size_is_refused_and_named(own_daemon):
     own_daemon.stop()
     with open(os.path.join(own_daemon.data_dir, "cursor.key"), "wb") as key:
         key.write(b"short")
-    ended = subprocess.run(own_daemon.command(), capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(own_daemon.command(), capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0 and "cursor.key" in ended.stderr, ended
 
 
@@ -299,11 +299,10 @@ def test_secrets_are_not_in_the_data_directory(own_daemon):
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_end_ends_it_quickly_with_status_0(own_daemon, signal_number):
-    begun = time.monotonic()
     own_daemon.process.send_signal(signal_number)
-    assert own_daemon.process.wait(10) == 0
+    assert own_daemon.process.wait(harness.STOP_SECONDS) == 0
     own_daemon.process = None
-    assert time.monotonic() - begun < 5
+    assert own_daemon.log_seconds(f"{signal_number.name}: ending", "main: ended") < 5
     assert not os.path.exists(own_daemon.socket), "the admin socket is left behind"
 
 
@@ -313,7 +312,8 @@ def test_sigterm_with_an_idle_and_a_slow_client_still_ends_it(own_daemon):
         slow.sendall(b"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\n")
         begun = time.monotonic()
         own_daemon.stop()
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - begun < harness.STOP_SECONDS
+        assert own_daemon.log_seconds("SIGTERM: ending", "main: ended") < 15
 
 
 def test_what_was_acknowledged_before_sigterm_is_there_afterwards(own_daemon):
@@ -325,7 +325,7 @@ def test_what_was_acknowledged_before_sigterm_is_there_afterwards(own_daemon):
 
 def test_shutdown_by_cdrctl_ends_it_cleanly(own_daemon):
     own_daemon.ctl_run("shutdown")
-    assert own_daemon.process.wait(10) == 0
+    assert own_daemon.process.wait(harness.STOP_SECONDS) == 0
     own_daemon.process = None
 
 
@@ -368,7 +368,7 @@ def notify_socket(tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         path = f"/tmp/cdrd-notify-{os.getpid()}"
         receiver.bind(path)
-        receiver.settimeout(10)
+        receiver.settimeout(60)
         yield receiver, path
         os.unlink(path)
 
@@ -399,7 +399,7 @@ def test_log_lines_have_time_level_and_topic(daemon):
 
 def ctl_text(daemon, *arguments):
     return subprocess.run([harness.program("cdrctl"), "-s", daemon.socket, *arguments], capture_output=True, text=True,
-                          timeout=30)
+                          timeout=120)
 
 
 def test_a_generated_secret_is_printed_once_and_works(daemon):
@@ -463,5 +463,5 @@ def test_every_listing_has_a_form_for_people(daemon, account):
 
 def test_cdrctl_without_a_daemon_names_the_socket(tmp_path):
     ended = subprocess.run([harness.program("cdrctl"), "-s", str(tmp_path / "none.sock"), "status"],
-                           capture_output=True, text=True, timeout=30)
+                           capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0 and "none.sock" in ended.stderr, ended

@@ -290,7 +290,7 @@ def test_the_examples_of_cdrd_work(reader, tmp_path):
         harness.wait_for(lambda: os.path.exists(tmp_path / "cdrs.sock"))
     finally:
         daemon.terminate()
-        assert daemon.wait(20) == 0, daemon.stderr.read()
+        assert daemon.wait(harness.STOP_SECONDS) == 0, daemon.stderr.read()
         daemon.stderr.close()
     reader.run(check)
     harness.wait_for(lambda: "reloaded the configuration" in reader.daemon.log())

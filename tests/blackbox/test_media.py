@@ -158,6 +158,12 @@ def receive_all(client):
     return received.split(b"\r\n\r\n", 1)[1]
 
 
+def cpu_of_a_second(daemon):
+    used = daemon.cpu_seconds()
+    time.sleep(1)
+    return daemon.cpu_seconds() - used
+
+
 def test_200_slow_downloaders_cost_no_more_memory_than_one(filed):
     with begin_download(filed) as one:
         time.sleep(0.2)
@@ -173,13 +179,11 @@ def test_200_slow_downloaders_cost_no_more_memory_than_one(filed):
         # a connection's own state is a few KiB; a buffered file would be megabytes
         assert grown < 16 * SLOW + 2048, f"{grown} KiB more for {SLOW} downloads"
         # the loop does not spin for them
-        used = filed.daemon.cpu_seconds()
-        time.sleep(1)
-        assert filed.daemon.cpu_seconds() - used < 0.3
+        harness.wait_for(lambda: cpu_of_a_second(filed.daemon) < 0.3)  # once their windows are full
         # and others are served meanwhile
         begin = time.monotonic()
         assert filed.get(Range="bytes=0-99").status == 206
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < 30
         client = clients[0]
         client.settimeout(60)
         left = sum(map(len, iter(lambda: client.recv(1 << 20), b"")))
@@ -196,7 +200,7 @@ def test_a_client_that_goes_away_in_the_middle_is_forgotten(filed):
         client.close()
     assert filed.get("HEAD").status == 200
     # where the client's window was shut, its reset comes with the next probe only
-    harness.wait_for(lambda: not reports_open(filed.daemon), 60)
+    harness.wait_for(lambda: not reports_open(filed.daemon), 120)
 
 
 def reports_open(daemon):
@@ -205,7 +209,7 @@ def reports_open(daemon):
 
 
 def test_a_client_that_reads_nothing_is_given_up(daemons):
-    filed = Filed(daemons(write_timeout="1s"))
+    filed = Filed(daemons(write_timeout="3s"))
     with begin_download(filed) as client:
         harness.wait_for(lambda: reports_open(filed.daemon))
         harness.wait_for(lambda: not reports_open(filed.daemon))
@@ -213,10 +217,10 @@ def test_a_client_that_reads_nothing_is_given_up(daemons):
 
 
 def test_a_slow_client_with_progress_is_not(daemons):
-    filed = Filed(daemons(write_timeout="2s"))
+    filed = Filed(daemons(write_timeout="4s"))
     with begin_download(filed) as client:
         received = b""
-        for _ in range(15):
+        for _ in range(25):
             received += client.recv(300_000)
             time.sleep(0.2)
         client.settimeout(60)

@@ -28,7 +28,7 @@ def daemon(daemons, tmp_path_factory):
 
 
 def raw(port, data):
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.sendall(data)
         return client.recv(65536)
 
@@ -134,6 +134,7 @@ def test_a_client_that_goes_away_is_counted_as_499(daemon):
         client.sendall(b"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
                        b"Authorization: " + harness.basic(*harness.PRODUCER).encode() + b"\r\n"
                        b"Content-Length: 1000\r\n\r\n{")
+        daemon.request("GET", "/healthz")  # comes after it
         time.sleep(0.2)
         # Reset: one that only says that it sends no more may still read its answer, and gets one.
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -209,14 +210,15 @@ def test_requests_over_a_limit_are_counted(daemons):
     assert metrics.sum("cdrd_http_requests_total", path="/v2/reports/records", code="429") == statuses.count(429)
 
 
-def test_gauges_tell_of_the_machine(daemon):
+def test_gauges_tell_of_the_machine(daemon, account):
+    busy(daemon, account)
     metrics = scraping.scrape(daemon)
     disk = os.statvfs(daemon.data_dir)
     assert metrics.get("cdrd_disk_size_bytes") == disk.f_blocks * disk.f_frsize
     assert 0 < metrics.get("cdrd_disk_free_bytes") <= metrics.get("cdrd_disk_size_bytes")
     assert metrics.get("cdrd_disk_low") == 0
     assert abs(metrics.get("process_resident_memory_bytes") / 1024 - daemon.memory_kib("VmRSS")) < 65536
-    assert 0 < time.time() - metrics.get("process_start_time_seconds") < 600
+    assert 0 < time.time() - metrics.get("process_start_time_seconds") < 3600
     assert metrics.get("process_cpu_seconds_total") > 0
     assert metrics.get("cdrd_loop_lag_seconds_count") > 10
     assert metrics.get("cdrd_lmdb_environments", environment="catalog") == 1
@@ -273,14 +275,14 @@ def test_beyond_loopback_metrics_are_served_under_every_name(daemons):
         address = any_socket.getsockname()[0]
     port = harness.free_port()
     daemons(metrics_listen=f"{address}:{port}", allow_cleartext="yes")
-    answer = http.client.HTTPConnection(address, port, timeout=10)
+    answer = http.client.HTTPConnection(address, port, timeout=60)
     answer.request("GET", "/metrics", headers={"Host": "cdrd.monitoring.example:9464"})
     assert answer.getresponse().status == 200
 
 
 def test_a_bad_address_is_an_error_that_names_the_setting():
     ended = subprocess.run([harness.program("cdrd"), "-t", "-o", "metrics_listen=nowhere"], capture_output=True,
-                           text=True, timeout=30)
+                           text=True, timeout=120)
     assert ended.returncode != 0 and "metrics_listen" in ended.stderr and "nowhere" in ended.stderr, ended
 
 
@@ -306,7 +308,7 @@ def test_a_delivery_that_waits_is_told_with_its_age_and_attempts(daemons):
     made = reporting.post(daemon, account, {"name": "away", "type": "put", "url": url}, path="/v2/reports/destinations")
     assert made.status == 201, made
     reporting.make(daemon, account, product="SMS", direction="outbound", destination="away", **whole_day())
-    wait_for(lambda: scraping.scrape(daemon).get("cdrd_delivery_attempts_failed_total") >= 2, 60)
+    wait_for(lambda: scraping.scrape(daemon).get("cdrd_delivery_attempts_failed_total") >= 2, 120)
     metrics = scraping.scrape(daemon)
     assert metrics.get("cdrd_deliveries", state="waiting") == 1 and metrics.get("cdrd_deliveries", state="failed") == 0
     assert metrics.get("cdrd_delivery_oldest_age_seconds") > 0 and metrics.get("cdrd_delivery_delivered_total") == 0
@@ -344,6 +346,7 @@ def test_readyz_says_on_the_metrics_listener_that_the_daemon_is_ending(daemons):
     daemon = scraping.start(daemons)
     with socket.create_connection(("127.0.0.1", daemon.port)) as slow:
         slow.sendall(b"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n")
+        daemon.request("GET", "/healthz")  # comes after it
         time.sleep(0.2)
         daemon.process.send_signal(signal.SIGTERM)
         wait_for(lambda: scraping.get(daemon, "/readyz").status == 503)

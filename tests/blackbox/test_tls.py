@@ -113,7 +113,7 @@ def test_a_client_without_tls_is_told(server):
 def test_random_bytes_and_half_a_handshake_end_a_connection_and_nothing_else(daemons, authority):
     certificate, key = authority.issue("halves", "DNS:localhost")
     port = harness.free_port()
-    daemon = daemons(listen_tls=f"127.0.0.1:{port}", tls_certificate=certificate, tls_key=key, header_timeout="1s")
+    daemon = daemons(listen_tls=f"127.0.0.1:{port}", tls_certificate=certificate, tls_key=key, header_timeout="5s")
     silent = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(20)]
     for number, client in enumerate(silent):
         client.sendall(b"\x16\x03\x01\x02\x00\x01\x00"[:number % 8])
@@ -435,7 +435,7 @@ def test_who_has_connected_before_a_restart_is_answered_and_not_refused(daemons,
     line = b"PROXY TCP4 192.0.2.7 192.0.2.8 7 8\r\n" if proxied else b""
 
     def connected():
-        made = socket.create_connection(("127.0.0.1", daemon.port), timeout=30)
+        made = socket.create_connection(("127.0.0.1", daemon.port), timeout=60)
         made.sendall(line)
         return made
 
@@ -452,7 +452,7 @@ def test_who_has_connected_before_a_restart_is_answered_and_not_refused(daemons,
         asks(late)
         # those that were not accepted would wait in systemd's socket for the next daemon; this socket is the daemon's own
         assert answered(kept) == [b"200"] and answered(late) == [b"200"]
-        assert daemon.process.wait(20) == 0
+        assert daemon.process.wait(harness.STOP_SECONDS) == 0
         daemon.process = None
         for connection in (kept, late, *waiting):
             connection.close()
