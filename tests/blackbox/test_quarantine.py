@@ -2,6 +2,7 @@
 """cdrctl quarantine: rejected records are kept as they were sent, whatever was wrong with them, and can be mended."""
 import json
 import subprocess
+import time
 
 import harness
 import msgpack
@@ -334,12 +335,13 @@ def test_many_entries_are_looked_through_in_slices(own_daemon):
 def test_what_was_not_kept_is_counted_and_the_age_of_the_oldest_told(daemons):
     daemon = scraping.start(daemons, quarantine_max="1M")
     assert scraping.scrape(daemon).get("cdrd_quarantine_oldest_age_seconds") == 0
+    begun = time.monotonic()
     daemon.post_body(b"".join(b'{"product":"SMS","id":"%d","smell":"%s"}\n' % (i, b"s" * 900) for i in range(1800)))
     status = daemon.ctl("status")["quarantine"]
     assert status["not_kept"] > 0 and status["records"] + status["not_kept"] == 1800, status
-    assert 0 <= status["oldest_age_seconds"] < 60, status
+    assert 0 <= status["oldest_age_seconds"] <= time.monotonic() - begun + 1, status
     metrics = scraping.scrape(daemon)
     assert metrics.get("cdrd_quarantine_lost_total", reason="not_kept") == status["not_kept"]
     assert metrics.get("cdrd_quarantine_lost_total", reason="expired") == 0
     assert metrics.get("cdrd_quarantine_lost_total", reason="pushed_out") == 0
-    assert 0 < metrics.get("cdrd_quarantine_oldest_age_seconds") < 60
+    assert 0 < metrics.get("cdrd_quarantine_oldest_age_seconds") <= time.monotonic() - begun + 1

@@ -2,7 +2,6 @@
 """Reconciling: a carrier's file of a month beside our records of it."""
 import csv
 import datetime
-import glob
 import gzip
 import http.client
 import io
@@ -438,9 +437,7 @@ def test_an_erased_number_takes_reconciliations_of_the_account_with_it(daemon, a
 
 def removed_files(daemon):
     """Files below data_dir that the daemon has open and that have no name any more."""
-    links = glob.glob(f"/proc/{daemon.process.pid}/fd/*")
-    names = [os.readlink(link) for link in links if os.path.lexists(link)]
-    return sum(name.startswith(daemon.data_dir) and name.endswith(" (deleted)") for name in names)
+    return sum(name.startswith(daemon.data_dir) and name.endswith(" (deleted)") for name in daemon.open_files())
 
 
 def test_a_file_that_is_removed_stays_whole_for_who_is_downloading_it(daemon, account):
@@ -467,7 +464,7 @@ def test_a_file_that_is_too_large_is_refused_and_nothing_is_left_of_it(daemons, 
     daemon = daemons(mappings_dir=mappings, reconcile_upload_max="4K")
     account = daemon.new_account()
     post(daemon, account, b"x" * 5000, 413)
-    assert os.listdir(os.path.join(daemon.data_dir, "reconcile")) == []
+    wait_for(lambda: os.listdir(os.path.join(daemon.data_dir, "reconcile")) == [])
 
 
 def test_those_that_wait_are_limited_can_be_cancelled_and_outlive_a_restart(daemons, mappings):
@@ -504,7 +501,7 @@ def test_uploads_at_the_same_time_are_no_way_around_the_limit(daemons, mappings)
     second = post(daemon, account, b"")["request_id"]
     first.send(b"\r\n")
     assert first.getresponse().status == 429
-    assert os.listdir(folder) == [second]
+    wait_for(lambda: os.listdir(folder) == [second])
 
 
 def test_what_has_ended_expires_with_its_files(daemons, mappings):
@@ -512,7 +509,7 @@ def test_what_has_ended_expires_with_its_files(daemons, mappings):
     account = daemon.new_account()
     id = post(daemon, account, b"")["request_id"]
     wait_for(lambda: daemon.get(f"{PATH}/{id}", account=account).status == 404, PATIENCE)
-    assert os.listdir(os.path.join(daemon.data_dir, "reconcile")) == []
+    wait_for(lambda: os.listdir(os.path.join(daemon.data_dir, "reconcile")) == [])
 
 
 def test_what_is_kept_of_a_number_names_the_reconciliations_that_are_not_searched(daemons, mappings):
@@ -558,7 +555,7 @@ def test_files_that_cannot_be_removed_are_shown_no_more_and_removed_later(daemon
     daemon.start()
     wait_for(lambda: daemon.get(f"{PATH}/{id}", account=account).status == 404, PATIENCE)
     gone = folder + ".gone"
-    assert os.listdir(gone) == ["in-the-way"] and "cannot be removed" in daemon.log()
+    wait_for(lambda: os.listdir(gone) == ["in-the-way"] and "cannot be removed" in daemon.log())
     assert not os.path.exists(folder)
     os.rmdir(os.path.join(gone, "in-the-way"))
     wait_for(lambda: not os.path.exists(gone), PATIENCE)
@@ -580,8 +577,8 @@ def test_what_a_crash_has_left_goes_when_it_has_ended(daemons, mappings):
             open(os.path.join(folder, name), "wb").close()
     daemon.start()
     daemon.request("DELETE", f"{PATH}/{waits}", auth=(account.id, account.secret))
-    assert sorted(os.listdir(folders[0])) == sorted([*CLASSES, "job", "result"])
-    assert os.listdir(folders[1]) == ["job"]
+    wait_for(lambda: sorted(os.listdir(folders[0])) == sorted([*CLASSES, "job", "result"]))
+    wait_for(lambda: os.listdir(folders[1]) == ["job"])
 
 
 def test_killed_again_and_again_it_ends_as_if_nothing_had_been(daemons, mappings):
@@ -599,8 +596,8 @@ def test_killed_again_and_again_it_ends_as_if_nothing_had_been(daemons, mappings
     assert made["request_status"] == "SUCCESS" and made["result"] == wanted["result"]
     assert [f["sha256"] for f in status(daemon, account, wanted["request_id"])["files"]] == [
         f["sha256"] for f in wanted["files"]]
-    left = os.listdir(os.path.join(daemon.data_dir, "reconcile", id))
-    assert sorted(left) == sorted([*CLASSES, "job", "result"])
+    folder = os.path.join(daemon.data_dir, "reconcile", id)
+    wait_for(lambda: sorted(os.listdir(folder)) == sorted([*CLASSES, "job", "result"]))
 
 
 # --- cdrctl ---

@@ -39,12 +39,12 @@ def report_files(daemon):
 
 
 # What makes reports slow enough to be killed often, with many checkpoints.
-SLOW = {"report_pause": "12ms", "report_checkpoint": "40ms"}
+SLOW = {"report_pause": "60ms", "report_checkpoint": "40ms"}
 # Rows that stay hot are written one by one, also into a plain report.
 HOT = {"seal_rows": "65536", "seal_age": "1d"}
 # A plain report of sealed blocks takes tens of thousands of rows a slice: a few slices in all.
 BLOCKS = {"seal_rows": "1024", "seal_age": "50ms"}
-SLOW_BLOCKS = {"report_pause": "600ms", "report_checkpoint": "0"}
+SLOW_BLOCKS = {"report_pause": "2s", "report_checkpoint": "0"}
 
 
 @pytest.mark.parametrize("shape, sealing, slow, kills_wanted", [
@@ -52,7 +52,7 @@ SLOW_BLOCKS = {"report_pause": "600ms", "report_checkpoint": "0"}
     pytest.param({"format": "ndjson", "compression": "gzip"}, {}, SLOW, KILLS // 4, marks=pytest.mark.slow),
     pytest.param({"compression": "zstd", "status": "delivered"}, {}, SLOW, KILLS // 4, marks=pytest.mark.slow),
     pytest.param({"format": "parquet"}, {}, SLOW, KILLS // 4, marks=pytest.mark.slow),
-    ({}, HOT, {**SLOW, "report_pause": "25ms"}, KILLS // 4),
+    ({}, HOT, {**SLOW, "report_pause": "100ms"}, KILLS // 4),
     pytest.param({}, BLOCKS, SLOW_BLOCKS, 1, marks=pytest.mark.slow),
 ], ids=["include_message", "format,compression", "compression,status", "parquet", "plain", "plain,blocks"])
 def test_a_report_killed_again_and_again_is_byte_for_byte_what_it_would_have_been(daemons, shape, sealing, slow,
@@ -83,6 +83,8 @@ def test_a_report_killed_again_and_again_is_byte_for_byte_what_it_would_have_bee
         before = reporting.status(killed, account, id)
         killed.kill9()
         kills += 1
+        if kills == kills_wanted:
+            killed.options["report_pause"] = "0"
         killed.start()
         after = reporting.status(killed, account, id)
         assert len(report_files(killed)) <= 1
@@ -106,6 +108,7 @@ def test_parquet_resumes_after_its_last_row_group(daemons):
     id = reporting.create(daemon, account, **query(format="parquet"))["request_id"]
     harness.wait_for(lambda: reporting.status(daemon, account, id)["items_count"] > 95_000, 120)
     daemon.kill9()
+    daemon.options["report_pause"] = "0"
     daemon.start()
     seen = [reporting.status(daemon, account, id)]
     while seen[-1]["request_status"] not in reporting.ENDED:
@@ -127,12 +130,15 @@ def test_a_checkpoint_whose_file_is_gone_or_short_or_another_one_costs_only_the_
     account = daemon.new_account()
     load(daemon, account, rows=ROWS_FOR_A_CHECKPOINT)
     for damage in (lambda path: os.unlink(path), lambda path: os.truncate(path, 10), change_first_byte):
+        daemon.options.update(SLOW)
+        daemon.restart()
         id = reporting.create(daemon, account, **query(include_message=True))["request_id"]
         while reporting.status(daemon, account, id)["items_count"] < 20_000:
             time.sleep(0.01)
         daemon.kill9()
         (name,) = report_files(daemon)
         damage(os.path.join(daemon.data_dir, "reports", name))
+        daemon.options["report_pause"] = "0"
         daemon.start()
         ended = reporting.wait(daemon, account, id)
         assert (ended["request_status"], ended["items_count"]) == ("SUCCESS", DAYS * ROWS_FOR_A_CHECKPOINT)
@@ -159,7 +165,7 @@ def test_orphans_are_removed_and_files_of_reports_are_not(daemons):
 
 
 def test_cancelled_and_ended_reports_stay_so_after_kill_9(daemons):
-    daemon = daemons(report_pause="1s")
+    daemon = daemons(report_pause="10s")
     account = daemon.new_account()
     daemon.post_cdrs(many_sms(account, 10))
     id = reporting.create(daemon, account, **query())["request_id"]
@@ -171,7 +177,7 @@ def test_cancelled_and_ended_reports_stay_so_after_kill_9(daemons):
 
 
 def test_every_report_that_was_answered_is_there_after_kill_9(daemons):
-    daemon = daemons(report_pause="1s", reports_max=1)
+    daemon = daemons(report_pause="10s", reports_max=1)
     account = daemon.new_account()
     ids = [reporting.create(daemon, account, product="AMD")["request_id"] for _ in range(20)]
     daemon.kill9()

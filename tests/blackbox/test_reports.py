@@ -153,6 +153,7 @@ def test_an_empty_report_has_a_header_and_no_rows(loaded):
 def test_the_answer_to_the_post_echoes_the_parameters(loaded):
     given = {"product": "SMS", "direction": "outbound", "status": "delivered", "include_message": True,
              "include_subaccounts": "false", **loaded.range()}
+    before = datetime.datetime.now(samples.UTC)
     made = reporting.create(loaded.daemon, loaded.account, **given)
     assert uuid.UUID(made["request_id"])
     assert made["request_status"] == "PENDING"
@@ -160,7 +161,7 @@ def test_the_answer_to_the_post_echoes_the_parameters(loaded):
         loaded.account.id, "SMS", "outbound", "delivered")
     assert (made["include_message"], made["include_subaccounts"]) == (True, False)
     assert moment(made["date_start"]) == loaded.start
-    assert abs(moment(made["receive_time"]) - datetime.datetime.now(samples.UTC)) < 10 * SECOND
+    assert before - SECOND < moment(made["receive_time"]) < datetime.datetime.now(samples.UTC) + SECOND
     assert moment(made["start_time"])
     assert made["_links"]["self"]["href"] == (
         f"http://127.0.0.1:{loaded.daemon.port}/v2/reports/{made['request_id']}")
@@ -168,10 +169,11 @@ def test_the_answer_to_the_post_echoes_the_parameters(loaded):
 
 
 def test_dates_default_to_the_last_seven_days(loaded):
+    before = datetime.datetime.now(samples.UTC)
     made = reporting.create(loaded.daemon, loaded.account, product="AMD")
     start, end = moment(made["date_start"]), moment(made["date_end"])
     assert end - start == 7 * DAY
-    assert abs(end - datetime.datetime.now(samples.UTC)) < 10 * SECOND
+    assert before - SECOND < end < datetime.datetime.now(samples.UTC) + SECOND
 
 
 def test_the_manifest_tells_rows_sums_times_bytes_and_hash(loaded):
@@ -674,7 +676,7 @@ def test_the_callback_has_the_status_of_a_report_that_ended_in_any_state(daemons
     ended = reporting.wait(daemon, account, id)
     assert ended["request_status"] == state
     assert ("download_report" in ended["_links"]) == (state in ("SUCCESS", "TRUNCATED"))
-    sent = json.loads(received.get(timeout=20))
+    sent = json.loads(received.get(timeout=60))
     assert sent.pop("callback") == {"state": "waiting", "attempts": 0}
     del ended["callback"]  # it may have been delivered by the time of this answer
     assert sent == ended and ended["callback_url"] == url
@@ -704,11 +706,16 @@ def test_cdrctl_shows_and_watches(daemon, account):
 def test_watch_draws_a_bar_until_the_end(slow):
     id = reporting.create(slow, slow.big, **slow.query)["request_id"]
     reporting.wait(slow, slow.big, id, ("PROCESSING",))
-    threading.Timer(1.5, lambda: reporting.cancel(slow, slow.big, id)).start()
-    run = subprocess.run(["script", "-qec", f"{harness.program('cdrctl')} -s {slow.socket} report watch {id}",
-                          "/dev/null"], capture_output=True, timeout=30, text=True)
-    assert "%" in run.stdout and "[" in run.stdout and "rows" in run.stdout, run.stdout
-    assert "ABORTED" in run.stdout, run.stdout
+    shown = b""
+    with subprocess.Popen(["script", "-qec", f"{harness.program('cdrctl')} -s {slow.socket} report watch {id}", "/dev/null"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as watch:
+        while not all(word in shown for word in (b"%", b"[", b"rows")):
+            more = os.read(watch.stdout.fileno(), 65536)
+            assert more, shown
+            shown += more
+        reporting.cancel(slow, slow.big, id)
+        shown += watch.stdout.read()
+    assert b"ABORTED" in shown, shown
 
 
 # --- expiry ---
@@ -736,8 +743,9 @@ def test_files_and_then_jobs_expire(daemons, clock):
 
 @pytest.mark.slow
 def test_id_queries_stay_fast_while_four_reports_run(daemons):
-    daemon = daemons(report_pause="0")
+    daemon, idle = daemons(report_pause="0"), daemons()
     account = daemon.new_account()
+    idle.admin("account add", id=account.id, secret=account.secret)
     ids = []
     for day in range(3):
         body = harness.generate_bytes("SMS", [account], 60000, iso(YESTERDAY - day * DAY),
@@ -745,27 +753,35 @@ def test_id_queries_stay_fast_while_four_reports_run(daemons):
                                       "--seed", str(day + 1))
         ids += [json.loads(line)["id"] for line in body.splitlines()[::600]]
         assert daemon.post_body(body).json()["accepted"] == 60000
+        assert idle.post_body(b"\n".join(body.splitlines()[::600])).json()["accepted"] == 100
     query = {"product": "SMS", "direction": "outbound", "include_message": True,
              "date_start": iso(YESTERDAY - 3 * DAY), "date_end": iso(YESTERDAY + DAY)}
     running = [reporting.create(daemon, account, **query)["request_id"] for _ in range(4)]
-    times = []
-    connection = harness.http.client.HTTPConnection("127.0.0.1", daemon.port)
+    times, idle_times = [], []
+    connection, idle_connection = (harness.http.client.HTTPConnection("127.0.0.1", each.port) for each in (daemon, idle))
     headers = {"Authorization": harness.basic(account.id, account.secret)}
-    alive = True
-    while alive and len(times) < 5000:
+
+    def seconds(connection):
         begin = time.monotonic()
         connection.request("GET", f"/v2/reports/records?product=SMS&account_id={account.id}&id="
                                   f"{ids[len(times) % len(ids)]}", headers=headers)
         answer = connection.getresponse()
         assert len(json.loads(answer.read())["records"]) == 1
-        times.append(time.monotonic() - begin)
+        return time.monotonic() - begin
+
+    def p99(times):
+        return statistics.quantiles(times, n=100)[98] if len(times) > 100 else max(times)
+
+    alive = True
+    while alive and len(times) < 5000:
+        times.append(seconds(connection))
+        idle_times.append(seconds(idle_connection))
         if len(times) % 50 == 0:
             alive = any(reporting.status(daemon, account, id)["request_status"] not in reporting.ENDED
                         for id in running)
     ended = [reporting.wait(daemon, account, id) for id in running]
     assert {e["items_count"] for e in ended} == {180000}
-    p99 = statistics.quantiles(times, n=100)[98] if len(times) > 100 else max(times)
     print(f"{len(times)} id queries beside four reports: p50 {statistics.median(times) * 1000:.1f} ms, "
-          f"p99 {p99 * 1000:.1f} ms, longest {max(times) * 1000:.1f} ms")
-    # the promise is 20 ms; a machine that does other things meanwhile, and sanitizers, take more
-    assert p99 < 0.2, f"p99 {p99 * 1000:.1f} ms"
+          f"p99 {p99(times) * 1000:.1f} ms, longest {max(times) * 1000:.1f} ms")
+    # the promise is 20 ms; sanitizers take more, and a machine that does other things meanwhile, which an idle daemon tells
+    assert p99(times) < 0.2 + 3 * p99(idle_times), f"p99 {p99(times) * 1000:.1f} ms, {p99(idle_times) * 1000:.1f} of one that is idle"

@@ -10,12 +10,14 @@ import time
 import pytest
 
 import reporting
+from harness import wait_for
 from samples import DAY, SECOND, YESTERDAY, iso, moment, sms, whole_day
 from test_crash import DAYS, Writer, assert_all_there_once, assert_found_by_id, join_all
 
 ROUNDS = 100 if os.environ.get("CDRD_LONG_TESTS") else 10
 ROUNDS_AN_ACCOUNT = 5  # then others, or reading all back would take longer and longer
 WRITERS = 3
+WRITTEN_A_ROUND = 300  # records at least
 SMALL_SEALS = {"seal_rows": "48", "seal_age": "30ms"}
 
 
@@ -71,6 +73,10 @@ def storage(daemon):
     return [day for day in daemon.ctl("storage") if day["day"] != "total"]
 
 
+def written(writers):
+    return sum(len(writer.acknowledged) for writer in writers)
+
+
 def run_writers(daemon, accounts, kept, round):
     writers = [Restless(daemon, account, 1000 * round + number) for number, account in enumerate(accounts)]
     for writer in writers:
@@ -98,6 +104,8 @@ def test_nothing_is_lost_or_doubled_by_kill_9_while_sealing(daemons):
         if round % ROUNDS_AN_ACCOUNT == 0:
             accounts = [daemon.new_account() for _ in range(WRITERS)]
         writers = run_writers(daemon, accounts, kept, round)
+        before = written(writers)
+        wait_for(lambda: written(writers) >= before + WRITTEN_A_ROUND)  # however slow the machine is
         time.sleep(pick.uniform(0.05, 0.7))
         if pick.random() < 0.3:
             daemon.ctl("seal")

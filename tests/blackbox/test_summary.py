@@ -13,6 +13,7 @@ import zoneinfo
 import pytest
 
 import harness
+from harness import wait_for
 from samples import DAY, HOUR, SECOND, UTC, YESTERDAY, around_noon, iso, many_sms, moment, sms, whole_day
 
 COUNT = 6000
@@ -276,13 +277,13 @@ def large(daemons):
 
 def test_a_months_total_takes_milliseconds(large):
     daemon, account = large
-    time.sleep(2)  # until all is sealed
+    wait_for(lambda: daemon.ctl("storage")[-1]["hot"] == 0)
     month = {"date_start": iso(YESTERDAY - 29 * DAY), "date_end": iso(YESTERDAY + DAY)}
     took = []
     for _ in range(3):
-        begin = time.monotonic()
+        begin = daemon.cpu_seconds()
         assert ask(daemon, account, product="SMS", **month)["total"]["count"] == 200000
-        took.append(time.monotonic() - begin)
+        took.append(daemon.cpu_seconds() - begin)
     print(f"a total over 200,000 records of 30 days: {min(took) * 1000:.1f} ms")
     begin = time.monotonic()
     grouped = ask(daemon, account, product="SMS", group_by="country,status", interval="day", **month)
