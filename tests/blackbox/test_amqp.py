@@ -152,6 +152,7 @@ def test_what_is_rejected_of_a_message_that_is_delivered_again_is_in_quarantine_
     consumer.publish(bodies)
     consumer.await_ids(["good"])
     harness.wait_for(lambda: consumer.daemon.ctl("consumer", "list")[0]["messages"] == 3, PATIENCE)
+    harness.wait_for(lambda: consumer.daemon.ctl("consumer", "list")[0]["waiting"] == 0, PATIENCE)
     before = consumer.rejected()
     assert len(before) >= 3
     consumer.daemon.stop()
@@ -217,8 +218,13 @@ def test_what_is_not_on_disk_yet_is_the_lag_of_a_queue(daemons, broker):
     consumer.daemon.stop()
     consumer.publish([consumer.message(f"l{n}") for n in range(400)])
     consumer.daemon.start()
-    harness.wait_for(lambda: (lag() or 0) > 200, PATIENCE)
-    assert consumer.daemon.ctl("consumer", "list")[0]["lag"] > 200
+    seen = []
+
+    def is_seen():
+        seen.append((lag(), consumer.daemon.admin("consumer list")[0]["lag"]))
+        return seen[-1][0] and seen[-1][1] and min(seen[-1]) > 200
+
+    harness.wait_for(is_seen, PATIENCE)
     consumer.await_ids([f"l{n}" for n in range(400)])
     harness.wait_for(lambda: lag() == 0, PATIENCE)
     consumer.daemon.stop()

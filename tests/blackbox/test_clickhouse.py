@@ -102,7 +102,7 @@ def clustered(daemons, cluster):
         assert made.returncode == 0, made.stderr
     daemon.start()
     daemon.add_producer()
-    harness.wait_for(lambda: is_ready(daemon), 60)
+    harness.wait_for(lambda: is_ready(daemon), 120)
     return daemon
 
 
@@ -204,9 +204,9 @@ def test_deleted_account_is_removed_with_its_records_and_no_others(clustered, cl
         assert clustered.post_cdrs(harness.generate("ASR", account, 20, START, END))["accepted"] == 20
     clustered.options["account_grace"] = "0"
     clustered.restart()
-    harness.wait_for(lambda: is_ready(clustered), 60)
+    harness.wait_for(lambda: is_ready(clustered), 120)
     clustered.ctl("account", "delete", goes.id)
-    harness.wait_for(lambda: f"account {goes.id} is removed, with 70 records" in clustered.log(), 60)
+    harness.wait_for(lambda: f"account {goes.id} is removed, with 70 records" in clustered.log(), 120)
     assert goes.id not in [row["id"] for row in clustered.ctl("account", "list")]
     for table, count in (("sms", 50), ("asr", 20)):
         found = cluster.server(1, 1).query(f"SELECT f_account_id, count() FROM served.{table} GROUP BY f_account_id")
@@ -229,14 +229,14 @@ def test_deletion_that_is_under_way_is_not_begun_again(clustered, cluster):
         clustered.options["account_grace"] = "0"
         clustered.ctl("account", "delete", account.id)
         clustered.restart()
-        harness.wait_for(lambda: begun("NOT is_done"), 60)
+        harness.wait_for(lambda: begun("NOT is_done"), 120)
         clustered.restart()
-        harness.wait_for(lambda: is_ready(clustered), 60)
+        harness.wait_for(lambda: is_ready(clustered), 120)
         time.sleep(4)
         assert begun("1") == 1
     finally:
         server.query("SYSTEM START REPLICATION QUEUES served.sms")
-    harness.wait_for(lambda: f"account {account.id} is removed, with 50 records" in clustered.log(), 60)
+    harness.wait_for(lambda: f"account {account.id} is removed, with 50 records" in clustered.log(), 120)
 
 
 def cpu_seconds(daemon):
@@ -281,7 +281,7 @@ def test_store_of_a_used_data_directory_is_not_switched(clustered, daemons):
     options = {name: value for name, value in clustered.options.items() if name.startswith(("store", "clickhouse"))}
     assert "store: lmdb, but records of data_dir" in start_fails(clustered, store="lmdb", **dict.fromkeys(set(options) - {"store"}))
     clustered.start()
-    harness.wait_for(lambda: is_ready(clustered), 60)
+    harness.wait_for(lambda: is_ready(clustered), 120)
     other = daemons()
     other.post_cdrs(harness.generate("SMS", other.new_account(), 5, START, END))
     assert "store: clickhouse, but data_dir" in start_fails(other, **{**options, "clickhouse_database": "switched"})
@@ -291,7 +291,7 @@ def test_store_of_a_used_data_directory_is_not_switched(clustered, daemons):
 @needs_servers
 def test_without_tables_the_daemon_is_not_ready_and_says_why(daemons, cluster):
     daemon = daemons(store="clickhouse", clickhouse=cluster.hosts, clickhouse_database="nothing", clickhouse_quorum=1)
-    harness.wait_for(lambda: b"cdrd -m" in daemon.request("GET", "/readyz").body, 30)
+    harness.wait_for(lambda: b"cdrd -m" in daemon.request("GET", "/readyz").body, 120)
     account = harness.Account("abcd1234")  # whose key needs no number
     daemon.ctl("account", "add", account.id, "--secret", account.secret)
     refused = daemon.post_body(harness.encode([samples.sms(account, samples.NOON)], "ndjson"))
@@ -313,7 +313,7 @@ def test_settings_are_checked(daemons, options, fault):
 def test_database_of_another_data_directory_is_refused(clustered, daemons):
     clustered.post_cdrs(harness.generate("SMS", clustered.new_account(), 5, START, END))
     other = daemons(**{name: value for name, value in clustered.options.items() if name.startswith(("store", "clickhouse"))})
-    harness.wait_for(lambda: b"another data directory" in other.request("GET", "/readyz").body, 30)
+    harness.wait_for(lambda: b"another data directory" in other.request("GET", "/readyz").body, 120)
     assert other.request("GET", "/readyz").status == 503
     clustered.restart()
-    harness.wait_for(lambda: is_ready(clustered), 60)
+    harness.wait_for(lambda: is_ready(clustered), 120)

@@ -192,7 +192,7 @@ def test_a_daemon_ends_though_the_broker_is_silent(daemons, cluster, tmp_path):
     try:
         begun = time.monotonic()
         consumer.daemon.stop()
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 40
         assert "was not left in time" in consumer.daemon.log()
     finally:
         cluster.process.send_signal(signal.SIGCONT)

@@ -31,7 +31,7 @@ import harness
 
 ZOOKEEPER_JAR = "/usr/share/java/zookeeper.jar"
 VERSION = "18.16"
-SECONDS = 60
+SECONDS = 180
 
 
 def missing():

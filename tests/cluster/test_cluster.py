@@ -29,7 +29,7 @@ def daemon(daemons, cluster, request):
     subprocess.run(made.command("-m"), check=True, capture_output=True)
     made.start()
     made.add_producer()
-    harness.wait_for(lambda: made.request("GET", "/readyz").status == 200, 60)
+    harness.wait_for(lambda: made.request("GET", "/readyz").status == 200, PATIENCE)
     yield made
     made.stop()
 
@@ -77,7 +77,7 @@ def run_through(daemon, accounts, fail):
     """Sends while fail() does what it does; then all that was acknowledged must be there once."""
     producers = [Producer(daemon, accounts, number) for number in (1, 2)]
     clusters.send_while(producers, fail, PATIENCE)
-    harness.wait_for(lambda: readiness(daemon).status == 200, 60)
+    harness.wait_for(lambda: readiness(daemon).status == 200, PATIENCE)
     for account in accounts:
         found = stored(daemon, account)
         acknowledged = producers[0].sent[account.id] | producers[1].sent[account.id]
@@ -92,13 +92,13 @@ def test_killed_replica_loses_nothing(daemon, cluster, replica):
 
     def kill():
         server.kill9()
-        harness.wait_for(lambda: readiness(daemon).status == 503, 30)
+        harness.wait_for(lambda: readiness(daemon).status == 503, PATIENCE)
         reason = " ".join(readiness(daemon).json()["reasons"])
         assert f"127.0.0.1:{server.http} (shard {replica[0]})" in reason or "the last commit failed" in reason, reason
         time.sleep(3)
         server.start()
         server.wait()
-        harness.wait_for(lambda: readiness(daemon).status == 200, 60)
+        harness.wait_for(lambda: readiness(daemon).status == 200, PATIENCE)
 
     run_through(daemon, [daemon.new_account() for _ in range(4)], kill)
 
@@ -110,11 +110,11 @@ def test_stopped_replica_loses_nothing(daemon, cluster):
     def stop():
         server.stop()
         try:
-            harness.wait_for(lambda: readiness(daemon).status == 503, 30)
+            harness.wait_for(lambda: readiness(daemon).status == 503, PATIENCE)
             time.sleep(8)
         finally:
             server.resume()
-        harness.wait_for(lambda: readiness(daemon).status == 200, 60)
+        harness.wait_for(lambda: readiness(daemon).status == 200, PATIENCE)
 
     run_through(daemon, [daemon.new_account() for _ in range(4)], stop)
 
@@ -125,7 +125,7 @@ def test_daemon_that_is_killed_loses_nothing(daemon):
     daemon.post_cdrs(records[:1500])
     daemon.kill9()
     daemon.start()
-    harness.wait_for(lambda: readiness(daemon).status == 200, 60)
+    harness.wait_for(lambda: readiness(daemon).status == 200, PATIENCE)
     counts = daemon.post_cdrs(records)
     assert counts["accepted"] == 1500 and counts["duplicates"] == 1500, counts
     assert sorted(stored(daemon, account)) == sorted(record["message_id"] for record in records)
@@ -143,5 +143,5 @@ def test_account_is_added_once_clickhouse_has_said_of_whom_it_has_records(daemon
     finally:
         for server in cluster.servers.values():
             server.resume()
-    harness.wait_for(lambda: readiness(daemon).status == 200, 60)
+    harness.wait_for(lambda: readiness(daemon).status == 200, PATIENCE)
     daemon.ctl(*add)

@@ -10,6 +10,7 @@ import pytest
 
 import cluster as clusters
 import harness
+from front_ends import PATIENCE
 from samples import DAY, HOUR, NOON, SECOND, UTC, YESTERDAY, iso, many_sms, sms, whole_day
 from test_erased import check_that_a_report_brings_nothing_back, mappings_of_ones_own
 
@@ -36,7 +37,7 @@ def daemon(daemons, servers, request, tmp_path):
 
 
 def await_ready(daemon):
-    harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200, 60)
+    harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200, PATIENCE)
 
 
 def of_person(account, time=NOON, **changes):
@@ -67,7 +68,7 @@ def begin(daemon, account):
 
 def erase_again(daemon, account):
     """Until it has not failed: a replica that has just come back may not take part in a quorum yet."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             return daemon.ctl("erase", "--account", account.id, "--number", PERSON)
@@ -82,7 +83,7 @@ def finish(daemon, servers, account):
     assert len(found) == len({record["message_id"] for record in found}) == DAYS * 700
     assert [record["to"] for record in found].count("erased") == DAYS * 300
     assert all(record["message_body"] == "" for record in found if record["to"] == "erased")
-    harness.wait_for(lambda: versions_with(servers, daemon, PERSON) == [0, 0] == versions_with(servers, daemon, MESSAGE), 60)
+    harness.wait_for(lambda: versions_with(servers, daemon, PERSON) == [0, 0] == versions_with(servers, daemon, MESSAGE), PATIENCE)
 
 
 def test_a_report_that_comes_later_brings_nothing_back(daemon):
@@ -147,7 +148,7 @@ def test_records_that_come_meanwhile_lose_it_and_nothing_else(daemon, servers):
     sender = Sender(daemon, lambda at: [of_person(account, NOON + i * SECOND, id=f"m{at:06d}-{i}") for i in range(20)])
     sender.start()
     try:
-        harness.wait_for(lambda: len(sender.sent) > 100, 60)
+        harness.wait_for(lambda: len(sender.sent) > 100, PATIENCE)
         receipt = daemon.ctl("erase", "--account", account.id, "--number", PERSON)
         assert receipt["nothing_left"], receipt
     finally:
@@ -155,7 +156,7 @@ def test_records_that_come_meanwhile_lose_it_and_nothing_else(daemon, servers):
     found = all_records(daemon, account)
     assert len(found) == len({record["message_id"] for record in found}) == DAYS * 700 + len(sender.sent)
     assert [record["to"] for record in found].count("erased") == DAYS * 300 + len(sender.sent)
-    harness.wait_for(lambda: versions_with(servers, daemon, PERSON) == [0, 0], 60)
+    harness.wait_for(lambda: versions_with(servers, daemon, PERSON) == [0, 0], PATIENCE)
 
 
 def test_no_record_that_is_on_its_way_is_lost(daemon):
@@ -167,7 +168,7 @@ def test_no_record_that_is_on_its_way_is_lost(daemon):
     for sender in senders:
         sender.start()
     try:
-        harness.wait_for(lambda: all(sender.sent for sender in senders), 60)
+        harness.wait_for(lambda: all(sender.sent for sender in senders), PATIENCE)
         daemon.ctl("erase", "--account", account.id, "--number", PERSON)
     finally:
         for sender in senders:
@@ -201,7 +202,7 @@ def test_a_place_that_a_record_has_left_stays_left(daemon, servers):
     try:
         receipt = daemon.ctl("erase", "--account", account.id, "--number", PERSON)
         assert receipt["nothing_left"] and receipt["records"] == 300, receipt
-        harness.wait_for(lambda: versions_with(servers, daemon, PERSON) == [0, 0] == versions_with(servers, daemon, MESSAGE), 60)
+        harness.wait_for(lambda: versions_with(servers, daemon, PERSON) == [0, 0] == versions_with(servers, daemon, MESSAGE), PATIENCE)
     finally:
         ends.set()
         for counter in counters:
@@ -234,11 +235,11 @@ def test_an_account_is_gone_when_no_replica_has_records_of_it(daemon, servers):
     daemon.post_cdrs(many_sms(account, 400) + many_sms(other, 50))
     both = [servers.server(1, number) for number in (1, 2)]
     for server in both:
-        harness.wait_for(lambda: rows_of(server, daemon) == 450, 60)
+        harness.wait_for(lambda: rows_of(server, daemon) == 450, PATIENCE)
     both[1].stop()
-    harness.wait_for(lambda: "is missing" in daemon.log(), 60)
+    harness.wait_for(lambda: "is missing" in daemon.log(), PATIENCE)
     daemon.ctl("account", "delete", account.id)
-    harness.wait_for(lambda: rows_of(both[0], daemon) == 50, 60)
+    harness.wait_for(lambda: rows_of(both[0], daemon) == 50, PATIENCE)
     time.sleep(3)  # it has been looked at since
     shown = daemon.ctl_run("account", "show", account.id)
     both[1].resume()
