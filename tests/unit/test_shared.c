@@ -742,7 +742,7 @@ static void take_lost(void *arg, const char *why)
 
 START_TEST(one_front_end_holds_the_catalog)
 {
-	options.lease_us = LEASE_US;
+	options.lease_us = 10 * LEASE_US;
 	options.on_lost = take_lost;
 	ASSERT_OK(open_front_end(0));
 	ck_assert_int_eq(open_front_end(1), -1);
@@ -803,15 +803,16 @@ END_TEST
 START_TEST(what_was_not_confirmed_for_the_lease_is_not_held)
 {
 	char why[META_WHY_MAX];
+	const int64_t lease_us = 2 * LEASE_US; /* a busy machine may sleep for longer */
 
-	options.lease_us = LEASE_US;
+	options.lease_us = lease_us;
 	ASSERT_OK(open_front_end(0));
 	ASSERT_OK(meta_check_held(metas[0], &err));
-	usleep(LEASE_US / 2);
+	usleep(lease_us / 2);
 	ASSERT_OK(meta_hold(metas[0], &err));
-	usleep(LEASE_US / 2 + LEASE_US / 4);
+	usleep(lease_us / 2 + lease_us / 8);
 	ASSERT_OK(meta_check_held(metas[0], &err));
-	usleep(LEASE_US / 4 + LEASE_US / 4);
+	usleep(lease_us / 2);
 	ck_assert_int_eq(meta_check_held(metas[0], &err), -1);
 	ck_assert_int_eq((int)err.code, ERROR_UNAVAILABLE);
 	ck_assert(meta_is_missing(metas[0], why, sizeof(why)));
@@ -824,7 +825,7 @@ START_TEST(a_copied_data_dir_is_another_front_end)
 {
 	struct buf command = { 0 };
 
-	options.lease_us = LEASE_US;
+	options.lease_us = 10 * LEASE_US;
 	options.on_lost = take_lost;
 	ASSERT_OK(open_front_end(0));
 	close_front_end(0);
@@ -841,11 +842,13 @@ END_TEST
 
 START_TEST(who_says_that_it_is_there_keeps_it)
 {
+	const int64_t lease_us = 2 * LEASE_US; /* a busy machine takes its time for what is done in a part of it */
+
 	base = event_base_new();
 	options.base = base;
-	options.lease_us = LEASE_US;
+	options.lease_us = lease_us;
 	ASSERT_OK(open_front_end(0));
-	for (int64_t end_us = clock_monotonic_us() + 2 * LEASE_US; clock_monotonic_us() < end_us;)
+	for (int64_t end_us = clock_monotonic_us() + lease_us + lease_us / 2; clock_monotonic_us() < end_us;)
 		event_base_loop(base, EVLOOP_ONCE);
 	options.base = NULL;
 	ck_assert_int_eq(open_front_end(1), -1);
