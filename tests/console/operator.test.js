@@ -253,7 +253,7 @@ describe('reports', () => {
   });
 
   it('is cancelled after the page has asked', async () => {
-    slow = await startWith({ report_pause: '300ms' });
+    slow = await startWith({ report_pause: '10s' });
     slow.addAccount('south-02', 'operator-test-2');
     await slow.ingest(slow.generate('SMS', other, 20000, at(2), at(1)));
     await report(other, 'operator-test-2', { include_message: 'true' }, slow);

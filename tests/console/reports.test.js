@@ -30,7 +30,7 @@ before(async () => {
   other = daemon.addAccount('report02', 'reports-secret-2');
   sent = daemon.generate('SMS', account, RECORDS, midnight(6), midnight(0)).filter(({ direction }) => direction === 'outbound');
   await daemon.ingest(sent);
-  slow = await Daemon.start({ report_pause: '300ms' });
+  slow = await Daemon.start({ report_pause: '2s' });
   slow.addAccount('report01', 'reports-secret-1');
   await slow.ingest(slow.generate('SMS', account, 20000, midnight(6), midnight(0)));
   browser = await launch();

@@ -16,7 +16,7 @@ import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { Daemon } from './daemon.js';
 import { DAY } from './queries.js';
 
-const WAIT_MS = 20000;
+const WAIT_MS = 60000;
 
 let daemon;
 let account;

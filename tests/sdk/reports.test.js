@@ -20,7 +20,7 @@ import { Daemon } from './daemon.js';
 import { camelCase, DAY, problemOf, queryOf, readCsv, WITH_DIRECTION } from './queries.js';
 
 const PER_PRODUCT = 40;
-const WAIT_MS = 20000;
+const WAIT_MS = 60000;
 const ENDED = new Set(['SUCCESS', 'TRUNCATED', 'FAILED', 'ABORTED']);
 const PRODUCTS = [...Object.values(Product), 'NUMBER-INSIGHT-V2'].filter((name) => name !== Product.REPORTS_USAGE);
 
@@ -146,7 +146,7 @@ describe('a report', () => {
 
 describe('cancelReport', () => {
   it('ends a report that runs, and refuses one that has ended', async () => {
-    const slow = await Daemon.start({ report_pause: '1s' });
+    const slow = await Daemon.start({ report_pause: '10s' });
     try {
       const owner = slow.addAccount('sdkr0003', 'sdk-secret-3');
       const client = reports(owner, slow);

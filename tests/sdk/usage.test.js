@@ -20,7 +20,7 @@ let reports;
 let outbound;
 
 async function usageRecords(count) {
-  const deadline = Date.now() + 10000;
+  const deadline = Date.now() + 60000;
   for (;;) {
     const { records } = await reports.getRecords({ product: Product.REPORTS_USAGE, accountId: account.apiKey });
     if (records.length >= count || Date.now() > deadline) {
