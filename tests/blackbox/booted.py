@@ -11,7 +11,7 @@ import harness
 
 SANDBOX = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sandbox")
 NAMESPACES = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--uts", "--ipc"]
-PATIENCE = 60
+PATIENCE = 180
 
 
 def can_boot():
