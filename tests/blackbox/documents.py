@@ -26,7 +26,7 @@ import certificates
 import harness
 from samples import YESTERDAY
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 ID_CUT = re.compile(r"\b([0-9a-f]{8})-\.\.\.")
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 

@@ -30,8 +30,8 @@ import msgpack
 import zstandard
 
 BUILD_DIR = os.path.abspath(os.environ.get("CDRD_BUILD_DIR", "."))
-START_SECONDS = 60
-STOP_SECONDS = 60
+START_SECONDS = 120
+STOP_SECONDS = 120
 SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
 
 CLUSTER = None  # tests/cluster/cluster.py's, where daemons keep their records

@@ -11,7 +11,7 @@ import zipfile
 import zstandard
 
 ENDED = ("SUCCESS", "TRUNCATED", "FAILED", "ABORTED")
-WAIT_SECONDS = 60
+WAIT_SECONDS = 180
 
 
 def post(daemon, account, body, headers=None, path="/v2/reports"):

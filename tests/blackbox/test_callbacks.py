@@ -312,7 +312,7 @@ def test_host_name_may_be_allowed(daemons, receivers):
 
 def test_wrong_callback_allow_is_refused_at_start(daemons):
     daemon = daemons(start=False, callback_allow="10.0.0.0/99")
-    run = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=30)
+    run = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=120)
     assert run.returncode != 0
     assert "10.0.0.0/99" in run.stderr
 

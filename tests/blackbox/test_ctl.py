@@ -164,7 +164,7 @@ def test_records_cannot_play_tricks_with_the_terminal(own_daemon):
 def test_a_full_disk_for_the_output_is_an_error(daemon):
     with open("/dev/full", "w") as full:
         ended = subprocess.run([harness.program("cdrctl"), "-s", daemon.socket, "products", "SMS"], stdout=full,
-                               stderr=subprocess.PIPE, text=True, timeout=30)
+                               stderr=subprocess.PIPE, text=True, timeout=120)
     assert ended.returncode == 1 and "cannot write" in ended.stderr, ended
 
 
@@ -353,7 +353,7 @@ def test_bash_completes(line, wanted):
     script = os.path.join(harness.BUILD_DIR, "completions", "cdrctl")
     code = ('source "$1"; COMP_WORDS=($2); [[ $2 == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); '
             'compopt() { :; }; _cdrctl; echo "${COMPREPLY[@]}"')
-    ended = subprocess.run(["bash", "-c", code, "bash", script, line], capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(["bash", "-c", code, "bash", script, line], capture_output=True, text=True, timeout=120)
     assert ended.stderr == "" and ended.returncode == 0, ended
     offered = set(ended.stdout.split())
     assert wanted <= offered, offered

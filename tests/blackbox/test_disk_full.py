@@ -111,7 +111,7 @@ def test_an_upload_under_way_is_ended(tight):
     daemon, account = tight.daemon, tight.account
     records = many_sms(account, 10, NOON + 7200 * SECOND)
     body = harness.encode(records, "ndjson")
-    connection = harness.http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=30)
+    connection = harness.http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=120)
     connection.putrequest("POST", "/v1/cdrs")
     for name, value in {"Authorization": harness.basic(*harness.PRODUCER), "Content-Length": str(2 * len(body)),
                         "Content-Type": "application/x-ndjson"}.items():

@@ -202,7 +202,7 @@ def test_a_restored_backup_knows_what_was_erased(quiet, daemons, tmp_path):
     # the hashes are worth nothing without their key: that is said, not passed over
     copy.stop()
     os.unlink(os.path.join(copy.data_dir, "erased.key"))
-    ended = subprocess.run(copy.command(), capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(copy.command(), capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0 and "erased.key" in ended.stderr, ended
 
 
@@ -213,7 +213,7 @@ def test_a_key_of_another_length_is_refused(daemons):
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     with open(path, "ab") as file:
         file.write(b"x")
-    ended = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0 and "erased.key: not a key of 16 bytes" in ended.stderr, ended
 
 

@@ -94,7 +94,7 @@ def test_pipelined_requests_are_answered_in_order(daemon, account):
                                                           "limit": 10000, **whole_day()})
     requests = "".join(f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: {auth}\r\nAccept-Encoding: gzip\r\n{more}\r\n"
                        for target, more in ((long, ""), ("/healthz", ""), (long, "Connection: close\r\n")))
-    with socket.create_connection(("127.0.0.1", daemon.port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=120) as client:
         client.sendall(requests.encode())
         received = client.makefile("rb")
         for length in (9000, None, 9000):

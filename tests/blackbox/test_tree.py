@@ -43,7 +43,7 @@ def rows(table, name):
 
 
 def check_config(path):
-    return subprocess.run([harness.program("cdrd"), "-t", "-c", str(path)], capture_output=True, text=True, timeout=30)
+    return subprocess.run([harness.program("cdrd"), "-t", "-c", str(path)], capture_output=True, text=True, timeout=120)
 
 
 def test_the_example_configuration_names_every_setting_with_its_default(tmp_path):

@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const BUILD_DIR = resolve(process.env.CDRD_BUILD_DIR ?? '.');
 const FOLDERS = { cdrd: 'src', cdrctl: 'src/ctl' };
 const CLICKHOUSE = process.env.CDRD_CLICKHOUSE;
-const START_MS = 60000;
+const START_MS = 120000;
 /* Options of a test of which another one proves nearly as much for less: it(name, SLOW, test). ./runtests leaves it out, CI does not. */
 export const SLOW = { skip: process.env.CDRD_QUICK_TESTS ? 'slow' : false };
 
