@@ -27,7 +27,8 @@ struct sums {
 	size_t written;                 /* of its groups, once it is done */
 	bool sorted;                    /* it is done, and its groups are in order */
 	uint64_t accounts_done;
-	uint8_t total_key; /* the currency's column */
+	int64_t kept_from_us; /* store_kept_from_us, at first */
+	uint8_t total_key;    /* the currency's column */
 	struct aggregate_groups total;
 };
 
@@ -269,6 +270,18 @@ static int add_up(struct sums *sums, int64_t deadline_us, enum scan_end *end, st
 
 /* --- its course --- */
 
+/* Batches that were done before some days were kept no longer have them, and those after do not. */
+static int finish(struct sums *sums, struct error *err)
+{
+	int64_t kept_from_us = store_kept_from_us(sums->store);
+
+	if (kept_from_us > sums->kept_from_us && kept_from_us > sums->query.from_us)
+		return error_set(err, ERROR_UNAVAILABLE,
+		                 "Days of the range became older than retention_months meanwhile; ask again");
+	aggregate_groups_sort(&sums->total);
+	return 0;
+}
+
 int sums_step(struct sums *sums, int64_t deadline_us, enum scan_end *end, struct error *err)
 {
 	do {
@@ -281,7 +294,8 @@ int sums_step(struct sums *sums, int64_t deadline_us, enum scan_end *end, struct
 				return -1;
 		} else if (sums->all_read) {
 			*end = SCAN_DONE;
-			aggregate_groups_sort(&sums->total);
+			if (finish(sums, err) != 0)
+				return -1;
 		} else if (read_batch(sums, err) != 0 || (sums->accounts.len > 0 && start_batch(sums, err) != 0)) {
 			return -1;
 		}
@@ -311,6 +325,7 @@ struct sums *sums_begin(struct meta *meta, struct store *store, const struct sum
 	sums->store = store;
 	sums->query = *query;
 	sums->batch_max = BATCH_MAX;
+	sums->kept_from_us = store_kept_from_us(store);
 	sums->total_key = catalog_column_find(query->product, STR_LITERAL("currency"));
 	aggregate_groups_init(&sums->total, query->product, &sums->total_key, sums->total_key != CATALOG_NONE,
 	                      query->groups_max);

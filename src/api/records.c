@@ -79,6 +79,9 @@ static bool resume(struct api_records_page *page)
 	}
 	if (cursor.fingerprint != query_plan_fingerprint(plan, &page->params))
 		return api_plan_refuse(page->request, CURSOR, "Belongs to a query with other parameters");
+	if (!scan_is_kept(page->app->store, &cursor.position))
+		return api_plan_refuse(page->request, CURSOR,
+		                       "Is within a day whose records are no longer kept; begin anew");
 	plan->from_us = cursor.from_us;
 	plan->to_us = cursor.to_us;
 	page->snapshot = cursor.snapshot;

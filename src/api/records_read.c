@@ -165,7 +165,7 @@ static struct scan *begin_find(struct api_records_page *page, struct error *err)
 		.direction = page->view.direction,
 		.id = plan->ids[page->ids_done],
 		.columns = page->columns,
-		.first_day = INT32_MIN,
+		.first_day = clock_day_of(store_kept_from_us(page->app->store)),
 		.max = SIZE_MAX,
 	};
 	const struct scan_sink sink = { .on_record = add_found, .on_ready = on_ready, .arg = page };

@@ -32,12 +32,13 @@ static int32_t first_day_at(const struct config *config, int64_t now_us)
 	return clock_day_of(clock_months_before(now_us, (int)config->retention_months));
 }
 
-/* May days be removed? Reports leave them out before they are. */
+/* May days be removed? Reports, and what else is read, leave them out before they are. */
 static bool prepare(struct retention *retention, int32_t first_day)
 {
 	if (!store_clock_allows_deletion(retention->store))
 		return false;
 	reports_keep_from(retention->reports, clock_day_start_us(first_day));
+	store_keep_from(retention->store, first_day);
 	return true;
 }
 

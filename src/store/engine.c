@@ -4,6 +4,9 @@
  */
 #include "store/engine.h"
 
+#include "base/clock.h"
+#include "store/scan_at.h"
+
 int store_open(struct store **out, const struct store_options *options, struct error *err)
 {
 	const struct store_ops *engine = options->engine ? options->engine : &store_days_engine;
@@ -129,12 +132,77 @@ int store_remove_days_before(struct store *store, int32_t day, int max)
 	return store_ops(store)->remove_days_before(store, day, max);
 }
 
+/* --- days that are kept no longer --- */
+
+static struct store_head *head_of(struct store *store)
+{
+	return (struct store_head *)(void *)store;
+}
+
+void store_keep_from(struct store *store, int32_t day)
+{
+	head_of(store)->kept_from_day = day;
+}
+
+static int32_t kept_from(const struct store *store)
+{
+	return ((const struct store_head *)(const void *)store)->kept_from_day;
+}
+
+int64_t store_kept_from_us(const struct store *store)
+{
+	return clock_day_start_us(kept_from(store));
+}
+
+/* Does the query reach back to what is not kept? */
+static bool has_removed(const struct store *store, const struct scan_query *query)
+{
+	int64_t from_us = store_kept_from_us(store);
+
+	return from_us > 0 && query->from_us < (from_us < query->to_us ? from_us : query->to_us);
+}
+
+bool store_leave_out_removed(const struct store *store, struct scan_query *query)
+{
+	int64_t from_us = store_kept_from_us(store);
+
+	if (!has_removed(store, query))
+		return false;
+	query->from_us = from_us < query->to_us ? from_us : query->to_us;
+	return true;
+}
+
+bool scan_is_kept(const struct store *store, const struct scan_position *position)
+{
+	struct scan_at at = scan_at_read(position);
+
+	return (at.day == 0 && at.time_us == 0) || at.day >= kept_from(store);
+}
+
+/* Some of a day may have been given that the rest of is there no more. */
+static bool has_lost_days(const struct scan *scan)
+{
+	struct scan_position position;
+
+	if (!scan->store || !has_removed(scan->store, &scan->query))
+		return false;
+	scan_position(scan, &position);
+	return scan_at_read(&position).day < kept_from(scan->store);
+}
+
 /* --- scans --- */
 
 struct scan *scan_start(struct store *store, const struct scan_query *query, const struct scan_position *from,
                         const struct scan_sink *sink, struct error *err)
 {
-	return store_ops(store)->scan(store, query, from, sink, err);
+	struct scan_query kept = *query;
+	struct scan *scan;
+
+	MAY_FAIL(store_leave_out_removed(store, &kept)); /* most have no such day */
+	scan = store_ops(store)->scan(store, &kept, from, sink, err);
+	if (scan)
+		scan->store = store;
+	return scan;
 }
 
 struct scan *scan_start_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
@@ -150,6 +218,9 @@ double scan_share(const struct store *store, const struct scan_query *query, con
 
 int scan_step(struct scan *scan, int64_t deadline_us, enum scan_end *end, struct error *err)
 {
+	if (has_lost_days(scan))
+		return error_set(err, ERROR_UNAVAILABLE,
+		                 "Days of the range are being removed, as they are older than retention_months");
 	return scan->ops->step(scan, deadline_us, end, err);
 }
 
@@ -175,8 +246,10 @@ void scan_cancel(struct scan *scan)
 struct aggregate *aggregate_start(struct store *store, const struct aggregate_query *query, struct error *err)
 {
 	const struct store_ops *ops = store_ops(store);
+	struct aggregate_query kept = *query;
 
-	return ops->aggregate ? ops->aggregate(store, query, err) : aggregate_start_scanned(store, query, err);
+	MAY_FAIL(store_leave_out_removed(store, &kept.scan)); /* most have no such day */
+	return ops->aggregate ? ops->aggregate(store, &kept, err) : aggregate_start_scanned(store, &kept, err);
 }
 
 int aggregate_step(struct aggregate *aggregate, int64_t deadline_us, enum scan_end *end, struct error *err)

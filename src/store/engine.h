@@ -62,12 +62,16 @@ extern const struct store_ops store_days_engine;
 /* An engine's own struct store begins with this one. */
 struct store_head {
 	const struct store_ops *ops;
+	int32_t kept_from_day; /* store_keep_from; 0 */
 };
 
 static inline const struct store_ops *store_ops(const struct store *store)
 {
 	return ((const struct store_head *)(const void *)store)->ops;
 }
+
+/* Leaves out of a query what is not kept: true if something of it was not left out before. */
+bool store_leave_out_removed(const struct store *store, struct scan_query *query);
 
 /* --- scans --- */
 
@@ -84,6 +88,7 @@ struct scan {
 	const struct scan_ops *ops;
 	struct scan_query query;
 	struct scan_sink sink;
+	const struct store *store; /* scan_start's; NULL where it finds ids */
 };
 
 /* Does a record, of which the filters' columns are filled, pass them? */

@@ -21,6 +21,7 @@ libcdrd_a_SOURCES += \
 	src/store/purge.h \
 	src/meta/quarantine.c src/meta/quarantine.h \
 	src/store/scan.h \
+	src/store/scan_at.h \
 	src/store/stats.c \
 	src/store/days_engine.c src/store/days_store.h \
 	src/store/day_count.c src/store/day_count.h \

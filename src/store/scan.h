@@ -71,7 +71,7 @@ struct scan_query {
 };
 
 /* Where a scan resumes, in words that only the store's engine reads. All zero: at the beginning. Cursor tokens and job
- * rows keep them; scans/scan_private.h has their meaning: days, accounts and times. */
+ * rows keep them; scan_at.h has their meaning: days, accounts and times. */
 #define SCAN_POSITION_WORDS 4
 struct scan_position {
 	uint64_t words[SCAN_POSITION_WORDS];
@@ -163,9 +163,13 @@ struct scan;
 MUST_CHECK struct scan *scan_start(struct store *store, const struct scan_query *query,
                                    const struct scan_position *from, const struct scan_sink *sink, struct error *err);
 
+/* False where it is within a day that is kept no longer (store_keep_from): the rest of the day is not given any more. */
+bool scan_is_kept(const struct store *store, const struct scan_position *position);
+
 /* Continues to read. `deadline_us` is on clock_monotonic_us; it is checked every few hundred records, and each call
  * that neither fails nor waits makes progress. Does not block for more than a slice. The sink must not cancel the scan.
- * 0 and *end, or -1 with ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM, after which only scan_cancel may follow. */
+ * 0 and *end, or -1 with ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM, or ERROR_UNAVAILABLE, as where the day that it is at is no longer
+ * kept, after which only scan_cancel may follow. */
 MUST_CHECK int scan_step(struct scan *scan, int64_t deadline_us, enum scan_end *end, struct error *err);
 
 /* Where it would resume. May be further than the last record given: records that the filters reject are passed, too. */

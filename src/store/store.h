@@ -156,6 +156,14 @@ const int32_t *store_days(const struct store *store, size_t *count);
  * Returns how many went. */
 int store_remove_days_before(struct store *store, int32_t day, int max);
 
+/* Days before this one are about to be removed, or are being: a table, a shard or a file after the other. Nothing that is read
+ * from now on has any of their records, but by id, and what is being read begins again without them or fails (scan_step). Of a
+ * day that was said to be kept no longer before, it is taken back. */
+void store_keep_from(struct store *store, int32_t day);
+
+/* The beginning of the first day that is kept; 0: nobody has said. */
+int64_t store_kept_from_us(const struct store *store);
+
 /* Says that a day whose file is gone will not come back: it is no longer missed. ERROR_CONFLICT while the file is
  * there. */
 MUST_CHECK int store_forget_day(struct store *store, int32_t day, struct error *err);

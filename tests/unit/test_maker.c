@@ -261,12 +261,12 @@ static struct scan *fake_start(struct store *store, const struct scan_query *que
 	(void)store;
 	(void)error;
 	ck_assert_ptr_nonnull(fake);
-	*fake = (struct fake_scan){ { &ops, *query, *sink }, *from, false };
+	*fake = (struct fake_scan){ { .ops = &ops, .query = *query, .sink = *sink }, *from, false };
 	return &fake->base;
 }
 
 static const struct store_ops fake_engine = { .name = "fake", .scan = fake_start, .share = days_share };
-static struct store_head fake_store = { &fake_engine };
+static struct store_head fake_store = { .ops = &fake_engine };
 
 static struct store *store_of_rows(void)
 {

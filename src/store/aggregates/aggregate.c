@@ -83,6 +83,19 @@ static int scan_on(struct scanned *scanned, int64_t deadline_us, enum scan_end *
 	return -1;
 }
 
+/* Where days are kept no longer of which some may have been counted. */
+static void begin_again(struct scanned *scanned)
+{
+	struct aggregate *base = &scanned->base;
+
+	scan_cancel(scanned->scan);
+	scanned->scan = NULL;
+	aggregate_groups_clear(&base->groups);
+	base->rows = base->seen = 0;
+	if (scanned->takes_all)
+		base->query.scan.direction = CATALOG_NO_DIRECTION;
+}
+
 static bool next_direction(struct scanned *scanned)
 {
 	struct scan_query *query = &scanned->base.query.scan;
@@ -99,6 +112,8 @@ static int scanned_step(struct aggregate *base, int64_t deadline_us, enum scan_e
 {
 	struct scanned *scanned = (struct scanned *)base;
 
+	if (store_leave_out_removed(base->store, &base->query.scan))
+		begin_again(scanned);
 	do {
 		if (scan_on(scanned, deadline_us, end, err) < 0)
 			return -1;

@@ -139,10 +139,11 @@ static void begin_parts(struct day_aggregate *a)
 	a->snapshot = a->base.store->snapshot;
 	a->has_paused = false;
 	a->changed = 0;
-	a->done = scan->accounts_count == 0 || !find_day(a, clock_day_of(scan->from_us));
+	a->done =
+		scan->accounts_count == 0 || scan->from_us >= scan->to_us || !find_day(a, clock_day_of(scan->from_us));
 }
 
-/* Retention has removed the current day: all that it had counts, or nothing. As read_part. */
+/* Retention removes the current day, or has: all that it had counts, or nothing. As read_part. */
 static int pass_removed_day(struct day_aggregate *a)
 {
 	if (a->hurries)
@@ -154,6 +155,9 @@ static int pass_removed_day(struct day_aggregate *a)
 /* 1 when the part is done, 0 when it is late, -1. */
 static int read_part(struct day_aggregate *a)
 {
+	if (store_leave_out_removed(a->base.store, &a->base.query.scan) &&
+	    clock_day_start_us(a->part.day) < a->base.query.scan.from_us)
+		return pass_removed_day(a);
 	set_range(a);
 	a->day = store_day(a->base.store, a->part.day, false, a->err);
 	if (!a->day)

@@ -409,6 +409,26 @@ static int take_answer(struct part *part, int64_t deadline_us, struct error *err
 
 /* --- its life --- */
 
+/* Servers drop days one after the other, and some may have been counted here: all of them again, without these. */
+static void begin_again(struct cluster_aggregate *aggregate)
+{
+	struct aggregate *base = &aggregate->base;
+
+	aggregate_groups_clear(&base->groups);
+	base->rows = base->seen = 0;
+	aggregate->failure.code = ERROR_NONE;
+	for (struct part *part = aggregate->parts; part < aggregate->parts + aggregate->parts_count; part++) {
+		clickhouse_cancel(part->query);
+		part->query = NULL;
+		buf_free(&part->answer);
+		part->has_answer = false;
+		part->at = 0;
+		part->failures = 0;
+		part->from_us = base->query.scan.from_us;
+		part->span_us = SPAN_US;
+	}
+}
+
 static bool is_over(const struct part *part)
 {
 	return part->from_us >= part->aggregate->base.query.scan.to_us;
@@ -420,6 +440,8 @@ static int step(struct aggregate *base, int64_t deadline_us, enum scan_end *end,
 
 	if (!aggregate->cluster->is_ready)
 		return cluster_refuse(aggregate->cluster, err);
+	if (store_leave_out_removed(base->store, &base->query.scan))
+		begin_again(aggregate);
 	if (aggregate->failure.code != ERROR_NONE) {
 		*err = aggregate->failure;
 		return -1;

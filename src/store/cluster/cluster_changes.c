@@ -13,6 +13,7 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "store/cluster/cluster_sql.h"
 
 enum round { ROUND_LIST, ROUND_READ };
@@ -36,6 +37,7 @@ struct cluster_changes {
 	struct cluster *cluster;
 	struct changes_query query;
 	uint64_t snapshot, since, up_to;
+	int32_t first_day; /* servers drop those before, one after the other */
 	size_t max;
 	struct part *parts;
 	size_t parts_count, parts_left; /* whose queries have not ended */
@@ -60,6 +62,8 @@ static void write_table_and_accounts(struct buf *sql, const struct part *part, c
 	cluster_write_table(sql, part->changes->cluster, part->changes->query.product);
 	sql->failed |= part->accounts.failed;
 	buf_addf(sql, " %s account IN (%.*s)", condition, STR_ARGS(buf_str(&part->accounts)));
+	if (part->changes->first_day > 0)
+		buf_addf(sql, " AND day >= toDate(%d)", part->changes->first_day);
 }
 
 static void write_list(struct buf *sql, const struct part *part)
@@ -314,6 +318,7 @@ struct changes *cluster_changes(struct store *store, const struct changes_query 
 	changes->since = query->since;
 	changes->max = query->max;
 	changes->snapshot = store_snapshot(store);
+	changes->first_day = clock_day_of(store_kept_from_us(store));
 	changes->page.up_to = changes->snapshot;
 	changes->done = query->since >= changes->snapshot;
 	for (size_t shard = 0; shard < shards; shard++) {

@@ -6,36 +6,11 @@
 #define CDRD_STORE_SCANS_SCAN_PRIVATE_H
 
 #include "store/engine.h"
+#include "store/scan_at.h"
 #include "store/blocks/bundle.h"
 #include "store/days/day_blocks.h"
 #include "store/days/hot_rows.h"
 #include "store/sealing/sealed.h"
-
-/* What the words of a position say: the scan resumes after the record at (day, account, time, seq). */
-struct scan_at {
-	int32_t day;
-	uint32_t account; /* index in the query's accounts */
-	int64_t time_us;
-	uint64_t seq;
-};
-
-static inline void scan_at_write(const struct scan_at *at, struct scan_position *position)
-{
-	position->words[0] = (uint64_t)(int64_t)at->day;
-	position->words[1] = at->account;
-	position->words[2] = (uint64_t)at->time_us;
-	position->words[3] = at->seq;
-}
-
-static inline struct scan_at scan_at_read(const struct scan_position *position)
-{
-	return (struct scan_at){
-		.day = (int32_t)(int64_t)position->words[0],
-		.account = (uint32_t)position->words[1],
-		.time_us = (int64_t)position->words[2],
-		.seq = position->words[3],
-	};
-}
 
 /* What a block's codes say of prices. */
 enum line_price { LINE_UNPRICED, LINE_PRICED, LINE_DAMAGED };
