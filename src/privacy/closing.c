@@ -2,7 +2,9 @@
 /*
  * closing.c: see closing.h.
  *
- * It looks through the accounts, a slice at a time, at the start, every ten minutes, and when woken.
+ * It looks through the accounts, a slice at a time, at the start, every ten minutes, and when woken. Those that wait for a replica of
+ * a cluster are tried again by the rounds that begin a minute after the first of them was put off, and a round that has met some of
+ * them pauses until then, and goes on after them: as many as there may be cost little.
  */
 #include "privacy/closing.h"
 
@@ -21,6 +23,7 @@
 #define AFTER_ERROR_US (60 * CLOCK_US_PER_SECOND)
 #define ACCOUNTS_A_SLICE 250
 #define REPORTS_A_SLICE 32
+#define WAITING_A_MINUTE 16 /* so many accounts that wait are tried */
 
 enum stage { STAGE_LOOK, STAGE_REPORTS, STAGE_RECORDS };
 
@@ -28,15 +31,18 @@ struct closing {
 	struct closing_context context;
 	struct task task;
 	enum stage stage;
-	char last[ACCOUNT_ID_MAX + 1];    /* of the accounts checked in this round */
+	char last[ACCOUNT_ID_MAX + 1];    /* of the accounts checked in this round; "": it has not begun */
+	bool looks_again;                 /* one that the round has passed may be due since */
+	int64_t round_us;                 /* when it began */
+	int64_t due_after_us;             /* accounts that were due then are left to a later round */
 	int looks_left;                   /* of the slice */
 	int64_t next_us;                  /* when the next account is due, of those checked */
 	char account[ACCOUNT_ID_MAX + 1]; /* of the account being removed */
 	struct account_key key;           /* its */
 	bool is_subaccount;
 	struct purge *purge;
-	char put_off[ACCOUNT_ID_MAX + 1]; /* the account that was put off last, */
-	int64_t put_off_until_us;         /* until then */
+	unsigned waiting;  /* accounts that were tried within a minute, and wait; */
+	int64_t minute_us; /* which is over then, on clock_monotonic_us */
 };
 
 static void run_in(struct closing *closing, int64_t us)
@@ -70,15 +76,16 @@ static bool look_at(void *arg, const struct account *account)
 {
 	struct closing *closing = arg;
 
+	if (strcmp(account->id, closing->last) == 0)
+		return true;
 	memcpy(closing->last, account->id, sizeof(closing->last));
 	if (account->deleted_us) {
 		int64_t due_us = account->deleted_us + closing->context.config->account_grace;
 
-		if (strcmp(account->id, closing->put_off) == 0 && due_us < closing->put_off_until_us)
-			due_us = closing->put_off_until_us;
 		if (due_us > clock_now_us()) {
 			closing->next_us = due_us < closing->next_us ? due_us : closing->next_us;
-		} else if (store_clock_allows_deletion(closing->context.store) && !has_subaccounts(closing, account)) {
+		} else if (due_us > closing->due_after_us && store_clock_allows_deletion(closing->context.store) &&
+		           !has_subaccounts(closing, account)) {
 			memcpy(closing->account, account->id, sizeof(closing->account));
 			closing->key = account->key;
 			closing->is_subaccount = account->parent[0];
@@ -93,18 +100,46 @@ static void begin_round(struct closing *closing)
 {
 	closing->stage = STAGE_LOOK;
 	closing->last[0] = '\0';
+	closing->looks_again = false;
 	closing->next_us = INT64_MAX;
+}
+
+/* After a round, until the next one. */
+static int64_t rest_us(const struct closing *closing)
+{
+	int64_t rest_us = closing->looks_again ? 0 : LOOK_EVERY_US, left_us;
+
+	if (closing->next_us != INT64_MAX) {
+		left_us = closing->next_us - clock_now_us() + 1000;
+		rest_us = left_us < rest_us ? left_us : rest_us;
+	}
+	if (closing->waiting > 0) {
+		left_us = closing->minute_us - clock_monotonic_us();
+		rest_us = left_us < rest_us ? left_us : rest_us;
+	}
+	return rest_us > 0 ? rest_us : 0;
 }
 
 static int step_look(struct closing *closing, int64_t *pause_us, struct error *err)
 {
+	int64_t left_us = closing->minute_us - clock_monotonic_us();
+
+	if (left_us <= 0)
+		closing->waiting = 0;
+	if (closing->waiting >= WAITING_A_MINUTE) {
+		*pause_us = left_us;
+		return 0;
+	}
+	if (closing->last[0] == '\0') {
+		closing->due_after_us = closing->waiting > 0 ? closing->round_us : INT64_MIN;
+		closing->round_us = clock_now_us();
+	}
 	closing->looks_left = ACCOUNTS_A_SLICE;
 	if (accounts_each_from(closing->context.meta, str_from(closing->last), look_at, closing, err) != 0)
 		return -1;
 	if (closing->stage != STAGE_LOOK || closing->looks_left == 0)
 		return 0;
-	int64_t until_us = closing->next_us == INT64_MAX ? INT64_MAX : closing->next_us - clock_now_us() + 1000;
-	*pause_us = until_us < LOOK_EVERY_US ? (until_us > 0 ? until_us : 0) : LOOK_EVERY_US;
+	*pause_us = rest_us(closing);
 	log_debug("privacy", "no deleted account is due");
 	begin_round(closing);
 	return 0;
@@ -161,8 +196,7 @@ static int end_account(struct closing *closing, struct error *err)
 	         (unsigned long long)counts.records, (unsigned long long)counts.days);
 	purge_free(closing->purge);
 	closing->purge = NULL;
-	if (closing->is_subaccount)
-		begin_round(closing); /* its parent may be waiting for it */
+	closing->looks_again |= closing->is_subaccount; /* its parent may be waiting for it */
 	closing->stage = STAGE_LOOK;
 	return 0;
 }
@@ -173,9 +207,8 @@ static void put_off(struct closing *closing)
 	log_warn("privacy",
 	         "account %s: waits, its records removed, for a replica of the cluster that is missing or behind",
 	         closing->account);
-	memcpy(closing->put_off, closing->account, sizeof(closing->put_off));
-	/* The round goes on with it, and passes over it. */
-	closing->put_off_until_us = clock_now_us() + AFTER_ERROR_US;
+	if (closing->waiting++ == 0)
+		closing->minute_us = clock_monotonic_us() + AFTER_ERROR_US;
 	purge_free(closing->purge);
 	closing->purge = NULL;
 	closing->stage = STAGE_LOOK;
@@ -267,8 +300,7 @@ void closing_free(struct closing *closing)
 
 void closing_wake(struct closing *closing)
 {
-	if (closing->stage != STAGE_LOOK)
-		return;
-	begin_round(closing);
-	run_in(closing, 0);
+	closing->looks_again |= closing->last[0] != '\0';
+	if (closing->stage == STAGE_LOOK)
+		run_in(closing, 0);
 }

@@ -247,3 +247,28 @@ def test_an_account_is_gone_when_no_replica_has_records_of_it(daemon, servers):
     harness.wait_for(lambda: daemon.ctl_run("account", "show", account.id).returncode != 0, 120)
     assert [rows_of(server, daemon) for server in both] == [50, 50]
     assert len(all_records(daemon, other)) == 50
+
+
+def test_accounts_that_wait_for_a_replica_are_seldom_tried(daemon, servers):
+    daemon.options.update(account_grace="0", clickhouse_quorum=1)
+    daemon.restart()
+    await_ready(daemon)
+    accounts = [daemon.new_account() for _ in range(3)]
+    for account in accounts:
+        daemon.post_cdrs(many_sms(account, 50))
+    both = [servers.server(1, number) for number in (1, 2)]
+    for server in both:
+        harness.wait_for(lambda: rows_of(server, daemon) == 150, 60)
+    both[1].kill9()
+    try:
+        for account in accounts:
+            daemon.ctl("account", "delete", account.id)
+        harness.wait_for(lambda: all(f"account {account.id}: waits" in daemon.log() for account in accounts), 60)
+        before = daemon.log().count(": waits, its records removed")
+        time.sleep(8)
+        assert daemon.log().count(": waits, its records removed") <= before + len(accounts)  # those deleted while it looked
+    finally:
+        both[1].start()
+        both[1].wait()
+    harness.wait_for(lambda: all(daemon.ctl_run("account", "show", account.id).returncode != 0 for account in accounts), 150)
+    assert [rows_of(server, daemon) for server in both] == [0, 0]
