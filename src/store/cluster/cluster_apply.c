@@ -11,23 +11,36 @@
 
 /* --- rows --- */
 
-static struct cluster_chunk *find_chunk(struct cluster *cluster, const struct catalog_product *product, size_t shard,
-                                        int32_t day)
+/* The last one of the table; or NULL. */
+static struct cluster_chunk *last_chunk(struct cluster *cluster, const struct cluster_put *put)
 {
+	size_t shard = cluster_shard(cluster, &put->account);
 	struct cluster_chunk *chunk;
 
-	/* the last one of the table, if it has room */
 	TAILQ_FOREACH_REVERSE(chunk, &cluster->chunks, cluster_chunks, link)
 	{
-		if (chunk->product == product && chunk->shard == shard)
+		if (chunk->product == put->product && chunk->shard == shard)
 			break;
 	}
-	if (chunk && chunk->count < CLUSTER_CHUNK_ROWS && chunk->rows.len < CLUSTER_CHUNK_BYTES &&
-	    cluster_take_day(chunk->days, &chunk->days_count, CLUSTER_CHUNK_DAYS, day))
+	return chunk;
+}
+
+/* With room for rows of two days, which may be the same: one leaves its place, and the next one is where it goes. With one
+ * insert after the other, the record would be nowhere if this process were killed between them. NULL when out of memory. */
+static struct cluster_chunk *find_chunk(struct cluster *cluster, const struct cluster_put *put, int32_t day,
+                                        int32_t next_day)
+{
+	struct cluster_chunk *chunk = last_chunk(cluster, put);
+
+	if (chunk && chunk->count + 1 < CLUSTER_CHUNK_ROWS && chunk->rows.len < CLUSTER_CHUNK_BYTES &&
+	    cluster_take_day(chunk->days, &chunk->days_count, CLUSTER_CHUNK_DAYS, day) &&
+	    cluster_take_day(chunk->days, &chunk->days_count, CLUSTER_CHUNK_DAYS, next_day))
 		return chunk;
-	chunk = cluster_chunk_new(product, shard, day);
-	if (chunk)
-		TAILQ_INSERT_TAIL(&cluster->chunks, chunk, link);
+	chunk = cluster_chunk_new(put->product, cluster_shard(cluster, &put->account), day);
+	if (!chunk)
+		return NULL;
+	(void)cluster_take_day(chunk->days, &chunk->days_count, CLUSTER_CHUNK_DAYS, next_day); /* it has room */
+	TAILQ_INSERT_TAIL(&cluster->chunks, chunk, link);
 	return chunk;
 }
 
@@ -37,6 +50,8 @@ struct place {
 	bool is_dead;
 	uint64_t version, first;
 	struct str past;
+	int64_t next_us; /* of one that is left: the time of the row that follows */
+	bool follows;    /* such a row, and is where that has room for it */
 };
 
 static struct cluster_chunk *add_row(struct cluster *cluster, const struct cluster_put *put,
@@ -44,7 +59,9 @@ static struct cluster_chunk *add_row(struct cluster *cluster, const struct clust
                                      const struct cluster_chunk *before, struct error *err)
 {
 	int32_t day = clock_day_of(place->time_us);
-	struct cluster_chunk *chunk = find_chunk(cluster, put->product, cluster_shard(cluster, &put->account), day);
+	struct cluster_chunk *chunk =
+		place->follows ? last_chunk(cluster, put) :
+				 find_chunk(cluster, put, day, place->is_dead ? clock_day_of(place->next_us) : day);
 	const struct cluster_row row = {
 		.account = cluster_account(&put->account),
 		.direction = (uint8_t)place->direction,
@@ -80,12 +97,19 @@ static void take_numbers(struct cluster *cluster, struct place *place)
 	place->version = cluster_next_number(cluster);
 }
 
-/* Marks the place that the record is at as left, which is known from then on. */
+/* Marks the place that the record is at as left, which is known from then on. The row of where it goes follows. */
 static int leave(struct cluster *cluster, const struct cluster_put *put, struct cluster_known *known,
-                 const struct record *record, struct error *err)
+                 const struct record *record, int64_t next_us, struct error *err)
 {
-	const struct place old = { known->time_us, known->direction,     true, cluster_next_number(cluster),
-		                   known->first,   buf_str(&known->past) };
+	const struct place old = {
+		.time_us = known->time_us,
+		.direction = known->direction,
+		.is_dead = true,
+		.version = cluster_next_number(cluster),
+		.first = known->first,
+		.past = buf_str(&known->past),
+		.next_us = next_us,
+	};
 	struct cluster_known *left;
 	struct cluster_chunk *chunk = add_row(cluster, put, record, &old, known->chunk, err);
 
@@ -127,7 +151,8 @@ static int go(struct cluster *cluster, const struct cluster_put *put, struct clu
 {
 	struct cluster_known *left = cluster_known_left(cluster, put, record, place->time_us, place->direction);
 
-	if (*known && leave(cluster, put, *known, record, err) != 0)
+	place->follows = *known != NULL;
+	if (*known && leave(cluster, put, *known, record, place->time_us, err) != 0)
 		return -1;
 	if (!*known)
 		*known = cluster_known_add(cluster, put->product, &put->account, put->hash);
@@ -252,6 +277,7 @@ static int erase_left(struct cluster *cluster, const struct cluster_put *put, st
 	    !put->eraser->change(put->eraser->arg, record, false))
 		return 0;
 	*result = STORE_UPDATED;
+	place.next_us = place.time_us;
 	place.first = place.version = cluster_next_number(cluster);
 	cluster->uncommitted++;
 	return add_row(cluster, put, record, &place, NULL, err) ? 0 : -1;

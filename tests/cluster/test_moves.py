@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: ISC
+"""Records that newer versions take from one day to another: each is there once, whenever the front end is killed meanwhile, and a
+follower of changes gets the last version of each."""
+import itertools
+import random
+import threading
+import time
+
+import pytest
+
+import cluster as clusters
+import harness
+import reporting
+from between import Between
+from samples import DAY, HOUR, SECOND, YESTERDAY, iso, sms
+from test_changes import Loader
+
+pytestmark = pytest.mark.skipif(clusters.REASON is not None, reason=str(clusters.REASON))
+
+EARLY, LATE = YESTERDAY - HOUR, YESTERDAY + HOUR
+COUNT = 100
+numbers = itertools.count(1)
+
+cluster = clusters.fixture()
+
+
+@pytest.fixture
+def between(cluster):
+    made = Between(cluster.server(1, 1))
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def daemon(daemons, cluster, between):
+    database = f"moves_{next(numbers)}"
+    cluster.make_database(database)
+    made = daemons(store="clickhouse", clickhouse=between.host, clickhouse_database=database, clickhouse_timeout="30s", clickhouse_quorum=1,
+                   changes_page_max="50", page_max="1000", sync_window_max="100d", commit_delay="0")
+    await_ready(made)
+    yield made
+    between.release()
+    made.stop()
+
+
+def await_ready(daemon):
+    harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200, 60)
+
+
+def moved(records, version):
+    """All of them at the version's day."""
+    start = (EARLY, LATE)[version % 2]
+    return [{**record, "date_received": iso(start + at * SECOND), "from": f"v{version}"} for at, record in enumerate(records)]
+
+
+def post(daemon, records):
+    """Is it acknowledged?"""
+    try:
+        return daemon.post_body(harness.encode(records, "ndjson")).status == 200
+    except OSError:
+        return False
+
+
+def versions(records):
+    return {record["message_id"]: record["from"] for record in records}
+
+
+class Shown:
+    """What there is of an account, however it is asked."""
+
+    def __init__(self, daemon, account, start=EARLY - DAY, end=LATE + DAY):
+        scope = {"product": "SMS", "direction": "outbound", "date_start": iso(start), "date_end": iso(end)}
+        self.paged = [record for page in daemon.pages(account, **scope) for record in page["records"]]
+        summary = daemon.get("/v2/reports/summary", {"account_id": account.id, **scope}, account).json()
+        self.summed = sum(group["count"] for group in summary["groups"])
+        self.reported = reporting.rows(daemon, account, reporting.make(daemon, account, **scope))
+        ids = [record["message_id"] for record in self.paged]
+        self.found = [record for at in range(0, len(ids), 20) for record in
+                      daemon.records(account, product="SMS", id=",".join(ids[at:at + 20]))["records"]]
+
+    def check(self, ids, allowed):
+        for records in (self.paged, self.reported, self.found):
+            assert len(records) == len(ids), f"{len(records)} of {len(ids)}"
+            assert set(versions(records)) == set(ids)
+            assert set(versions(records).values()) <= allowed, set(versions(records).values())
+        assert self.summed == len(ids)
+        assert versions(self.paged) == versions(self.reported) == versions(self.found)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before_the_insert", "after_the_insert"])
+def test_front_end_that_is_killed_at_an_insert_loses_nothing(daemon, between, after):
+    account = daemon.new_account()
+    records = [sms(account) for _ in range(COUNT)]
+    assert post(daemon, moved(records, 0))
+    between.hold("INSERT INTO", after=after)
+    asking = threading.Thread(target=post, args=(daemon, moved(records, 1)))
+    asking.start()
+    between.wait_for_held()
+    daemon.kill9()
+    between.release()
+    asking.join()
+    daemon.start()
+    await_ready(daemon)
+    Shown(daemon, account).check(versions(records), {"v0", "v1"})
+    assert post(daemon, moved(records, 2))
+    Shown(daemon, account).check(versions(records), {"v2"})
+
+
+def test_both_rows_of_a_move_are_in_one_insert(daemon, between):
+    """One takes rows of 64 days: the one that leaves would be of the last of them."""
+    account = daemon.new_account()
+    record = sms(account)
+    assert post(daemon, moved([record], 0))
+    others = [sms(account, YESTERDAY - (2 + at) * DAY, **{"from": "v1"}) for at in range(63)]
+    between.hold("INSERT INTO", skip=1)
+    asking = threading.Thread(target=post, args=(daemon, others + moved([record], 1)))
+    asking.start()
+    between.wait_for_held()
+    daemon.kill9()
+    between.release()
+    asking.join()
+    daemon.start()
+    await_ready(daemon)
+    Shown(daemon, account).check(versions([record]), {"v0", "v1"})
+    assert post(daemon, others + moved([record], 1))
+    Shown(daemon, account, YESTERDAY - 70 * DAY).check(versions([record] + others), {"v1"})
+
+
+class Mover(threading.Thread):
+    """Moves all records, version after version, until it is told to end or one is not acknowledged."""
+
+    def __init__(self, daemon, records, version):
+        super().__init__()
+        self.daemon, self.records, self.version, self.ends = daemon, records, version, False
+
+    def run(self):
+        while not self.ends and post(self.daemon, moved(self.records, self.version + 1)):
+            self.version += 1
+
+
+@pytest.mark.slow
+def test_front_end_that_is_killed_at_any_moment_loses_nothing(daemon):
+    choose = random.Random(7)
+    account = daemon.new_account()
+    records = [sms(account) for _ in range(COUNT)]
+    assert post(daemon, moved(records, 0))
+    version = 0
+    for _ in range(12):
+        mover = Mover(daemon, records, version)
+        mover.start()
+        time.sleep(choose.uniform(0, 0.4))
+        daemon.kill9()
+        mover.join()
+        daemon.start()
+        await_ready(daemon)
+        Shown(daemon, account).check(versions(records), {f"v{mover.version}", f"v{mover.version + 1}"})
+        version = mover.version + 1
+        assert post(daemon, moved(records, version))
+        Shown(daemon, account).check(versions(records), {f"v{version}"})
+
+
+def test_follower_gets_the_last_version_of_each(daemon):
+    account = daemon.new_account()
+    records = [sms(account) for _ in range(COUNT)]
+    assert post(daemon, moved(records, 0))
+    mover, loader = Mover(daemon, records, 0), Loader(daemon, account)
+    mover.start()
+    try:
+        harness.wait_for(lambda: loader.page() and mover.version > 4, 120)
+    finally:
+        mover.ends = True
+        mover.join()
+    loader.catch_up()
+    assert versions(loader.copy.values()) == {record["message_id"]: f"v{mover.version}" for record in records}
