@@ -16,6 +16,7 @@ struct late_answer {
 	struct logins *logins;
 	struct event *timer;
 	struct logins_address address;
+	int64_t at_us; /* when it is sent */
 	struct error err;
 };
 
@@ -29,15 +30,18 @@ static struct logins_address address_of(const struct http_request *request)
 
 static void late_free(struct late_answer *late)
 {
-	logins_answered(late->logins, &late->address);
 	if (late->timer)
 		event_free(late->timer);
 	free(late);
 }
 
+/* What is right is answered at once, so who hears nothing knows enough, and goes: that must not save the delay. */
 static void on_client_gone(void *arg)
 {
-	late_free(arg);
+	struct late_answer *late = arg;
+
+	logins_left(late->logins, &late->address, late->at_us);
+	late_free(late);
 }
 
 static void on_time(evutil_socket_t fd, short what, void *arg)
@@ -48,6 +52,7 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	logins_answered(late->logins, &late->address);
 	late_free(late);
 	http_reply_error(request, &err);
 }
@@ -66,9 +71,11 @@ static bool answer_later(struct http_request *request, struct event_base *base, 
 	late->request = request;
 	late->logins = logins;
 	late->address = *address;
+	late->at_us = clock_monotonic_us() + delay_us;
 	late->err = *err;
 	late->timer = evtimer_new(base, on_time, late);
 	if (!late->timer || evtimer_add(late->timer, &delay) < 0) {
+		logins_answered(logins, address);
 		late_free(late);
 		return false;
 	}
@@ -89,7 +96,7 @@ bool login_may_try(struct http_request *request, struct logins *logins)
 	if (!logins_any_waiting(logins))
 		return true;
 	address = address_of(request);
-	if (logins_may_try(logins, &address))
+	if (logins_may_try(logins, &address, clock_monotonic_us()))
 		return true;
 	http_reply_header(request, "Retry-After", LOGIN_RETRY_SECONDS);
 	http_reply_problem(request, 429, "Too Many Requests",

@@ -16,15 +16,18 @@
 
 struct slot {
 	struct logins_address address;
-	int failures;  /* 0: free */
-	int waiting;   /* answers being delayed */
+	int failures; /* 0: free */
+	int waiting;  /* answers being delayed */
+	int left;     /* of these, to clients that are gone: they count until left_until_us */
+	int64_t left_until_us;
 	int64_t at_us; /* of the last failure, or when the last one was forgiven */
 };
 
 struct logins {
 	struct logins_stats stats;
 	uint64_t seed;
-	uint64_t waiting;
+	uint64_t waiting, left;
+	int64_t left_until_us; /* the latest of all */
 	struct slot slots[SETS][WAYS];
 };
 
@@ -91,15 +94,38 @@ static struct slot *find_or_make(struct logins *logins, const struct logins_addr
 		if (set[i].at_us < found->at_us)
 			found = &set[i];
 	logins->waiting -= (uint64_t)found->waiting;
+	logins->left -= (uint64_t)found->left;
 	*found = (struct slot){ .address = *address };
 	return found;
 }
 
-bool logins_may_try(struct logins *logins, const struct logins_address *address)
+/* The time is up that clients which are gone did not wait for. */
+static void end_left(struct logins *logins, struct slot *slot)
 {
-	const struct slot *slot = find(logins, address);
-	bool may = !slot || slot->waiting < LOGINS_WAITING_MAX;
+	logins->waiting -= (uint64_t)slot->left;
+	logins->left -= (uint64_t)slot->left;
+	slot->waiting -= slot->left;
+	slot->left = 0;
+}
 
+static void end_all_left(struct logins *logins)
+{
+	for (size_t set = 0; set < SETS && logins->left > 0; set++)
+		for (int i = 0; i < WAYS; i++)
+			end_left(logins, &logins->slots[set][i]);
+}
+
+bool logins_may_try(struct logins *logins, const struct logins_address *address, int64_t now_us)
+{
+	struct slot *slot;
+	bool may;
+
+	if (logins->left > 0 && now_us >= logins->left_until_us)
+		end_all_left(logins);
+	slot = (struct slot *)(uintptr_t)find(logins, address);
+	if (slot && now_us >= slot->left_until_us)
+		end_left(logins, slot);
+	may = !slot || slot->waiting < LOGINS_WAITING_MAX;
 	logins->stats.refused += !may;
 	return may;
 }
@@ -143,8 +169,22 @@ void logins_answered(struct logins *logins, const struct logins_address *address
 {
 	struct slot *slot = (struct slot *)(uintptr_t)find(logins, address);
 
-	if (!slot || slot->waiting == 0)
+	if (!slot || slot->waiting == slot->left)
 		return; /* forgotten meanwhile */
 	slot->waiting--;
 	logins->waiting--;
+}
+
+void logins_left(struct logins *logins, const struct logins_address *address, int64_t until_us)
+{
+	struct slot *slot = (struct slot *)(uintptr_t)find(logins, address);
+
+	if (!slot || slot->waiting == slot->left)
+		return;
+	slot->left++;
+	logins->left++;
+	if (until_us > slot->left_until_us)
+		slot->left_until_us = until_us;
+	if (until_us > logins->left_until_us)
+		logins->left_until_us = until_us;
 }

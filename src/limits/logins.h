@@ -4,7 +4,8 @@
  *
  * The first few failures are answered at once; then the delay doubles with each up to the maximum. While
  * LOGINS_WAITING_MAX answers to an address are being delayed, its credentials are not even checked, so guessing in
- * parallel gains nothing. A failure is forgiven every LOGINS_FORGIVE_US. The table is of a fixed size: under an attack
+ * parallel gains nothing. Nor does a client that goes away: the answer that it did not wait for counts until it would have
+ * been sent. A failure is forgiven every LOGINS_FORGIVE_US. The table is of a fixed size: under an attack
  * from more addresses than that, those that failed longest ago are forgotten. Pure.
  */
 #ifndef CDRD_LIMITS_LOGINS_H
@@ -36,12 +37,15 @@ void logins_free(struct logins *logins);
 bool logins_any_waiting(const struct logins *logins);
 
 /* May credentials from this address be checked now? */
-bool logins_may_try(struct logins *logins, const struct logins_address *address);
+bool logins_may_try(struct logins *logins, const struct logins_address *address, int64_t now_us);
 
-/* They were wrong: returns how long to delay the answer. When that is not 0, logins_answered must follow. */
+/* They were wrong: returns how long to delay the answer. When that is not 0, one of the two below must follow. */
 int64_t logins_failed(struct logins *logins, const struct logins_address *address, int64_t now_us,
                       int64_t delay_max_us);
 void logins_answered(struct logins *logins, const struct logins_address *address);
+
+/* The client has gone before the answer, which was to be sent at `until_us`. */
+void logins_left(struct logins *logins, const struct logins_address *address, int64_t until_us);
 
 /* Since the start. */
 struct logins_stats {

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: ISC
 """Limits of an account, of an address, and of the daemon."""
 import concurrent.futures
+import contextlib
 import http.client
 import re
 import signal
 import socket
+import struct
 import time
 
 import pytest
@@ -246,6 +248,25 @@ def test_guessing_in_parallel_gains_nothing(daemons):
     assert int(refused.headers["Retry-After"]) > 0
     time.sleep(0.1)
     assert daemon.request("GET", query(account), auth=(account.id, account.secret)).status == 200
+    daemon.stop()
+
+
+def test_who_does_not_wait_for_the_401_may_not_guess_on_meanwhile(daemons):
+    daemon = daemons(login_delay_max="1m")
+    account = daemon.new_account()
+    head = (f"GET {query(account)} HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: {harness.basic(account.id, 'wrong-secret')}\r\n\r\n").encode()
+    for _ in range(40):
+        with socket.create_connection(("127.0.0.1", daemon.port)) as client:
+            client.sendall(head)
+            client.settimeout(0.02)
+            with contextlib.suppress(TimeoutError):
+                client.recv(1)  # what is right would be answered by now
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it is gone, and says so
+    time.sleep(1)  # the daemon hears of it
+    # As if it waited: its credentials are not looked at, and nobody else's are kept waiting.
+    assert daemon.request("GET", query(account), auth=(account.id, account.secret)).status == 429
+    assert daemon.request("GET", query(account), auth=(account.id, account.secret), source="127.0.0.2").status == 200
     daemon.stop()
 
 

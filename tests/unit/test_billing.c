@@ -104,18 +104,60 @@ START_TEST(an_address_with_many_answers_kept_back_must_wait)
 
 	ck_assert(!logins_any_waiting(logins));
 	for (int i = 0; i < LOGINS_FREE + LOGINS_WAITING_MAX; i++) {
-		ck_assert(logins_may_try(logins, &same));
+		ck_assert(logins_may_try(logins, &same, START_US));
 		logins_failed(logins, i % 2 ? &from : &same, START_US, DELAY_MAX_US);
 	}
 	ck_assert(logins_any_waiting(logins));
-	ck_assert(!logins_may_try(logins, &from));
-	ck_assert(logins_may_try(logins, &other));
+	ck_assert(!logins_may_try(logins, &from, START_US));
+	ck_assert(logins_may_try(logins, &other, START_US));
 	logins_answered(logins, &from);
-	ck_assert(logins_may_try(logins, &same));
+	ck_assert(logins_may_try(logins, &same, START_US));
 	for (int i = 1; i < LOGINS_WAITING_MAX; i++)
 		logins_answered(logins, &from);
 	ck_assert(!logins_any_waiting(logins));
 	logins_answered(logins, &from); /* once too often */
+	ck_assert(!logins_any_waiting(logins));
+	logins_free(logins);
+}
+END_TEST
+
+START_TEST(an_answer_that_nobody_waited_for_counts_until_it_would_have_been_sent)
+{
+	struct logins *logins = logins_new();
+	struct logins_address from = address("192.0.2.1"), other = address("192.0.2.2");
+
+	for (int i = 0; i < LOGINS_FREE + LOGINS_WAITING_MAX; i++)
+		logins_failed(logins, &from, START_US, DELAY_MAX_US);
+	for (int i = 0; i < LOGINS_WAITING_MAX; i++)
+		logins_left(logins, &from, START_US + i);
+	ck_assert(logins_any_waiting(logins));
+	ck_assert(!logins_may_try(logins, &from, START_US + LOGINS_WAITING_MAX - 2));
+	ck_assert(logins_may_try(logins, &other, START_US));
+	logins_left(logins, &from, START_US + DELAY_MAX_US); /* once too often */
+	logins_answered(logins, &from);                      /* and again */
+	ck_assert(!logins_may_try(logins, &from, START_US + LOGINS_WAITING_MAX - 2));
+	ck_assert(logins_may_try(logins, &other, START_US + LOGINS_WAITING_MAX - 1)); /* whoever asks then */
+	ck_assert(!logins_any_waiting(logins));
+	logins_free(logins);
+}
+END_TEST
+
+START_TEST(answers_to_others_that_left_do_not_keep_an_address_waiting)
+{
+	struct logins *logins = logins_new();
+	struct logins_address from = address("192.0.2.1"), other = address("192.0.2.2");
+
+	for (int i = 0; i < LOGINS_FREE + LOGINS_WAITING_MAX; i++) {
+		logins_failed(logins, &from, START_US, DELAY_MAX_US);
+		logins_failed(logins, &other, START_US, DELAY_MAX_US);
+	}
+	for (int i = 0; i < LOGINS_WAITING_MAX; i++) {
+		logins_left(logins, &from, START_US + 1);
+		logins_left(logins, &other, START_US + 2);
+	}
+	ck_assert(logins_may_try(logins, &from, START_US + 1));
+	ck_assert(!logins_may_try(logins, &other, START_US + 1));
+	ck_assert(logins_may_try(logins, &other, START_US + 2));
 	ck_assert(!logins_any_waiting(logins));
 	logins_free(logins);
 }
@@ -144,8 +186,12 @@ START_TEST(more_addresses_than_fit_are_forgotten_not_kept)
 		for (int k = 0; k < 5; k++)
 			logins_failed(logins, &from, START_US + i, DELAY_MAX_US);
 		logins_answered(logins, &from);
-		logins_answered(logins, &from);
+		if (i % 2)
+			logins_answered(logins, &from);
+		else
+			logins_left(logins, &from, START_US + i);
 	}
+	ck_assert(logins_may_try(logins, &(struct logins_address){ { 0 } }, START_US + 100000));
 	ck_assert(!logins_any_waiting(logins));
 	logins_free(logins);
 }
@@ -503,6 +549,8 @@ Suite *suite_billing(void)
 	tcase_add_test(pure, delays_double_up_to_the_maximum);
 	tcase_add_test(pure, failures_are_forgiven_with_time);
 	tcase_add_test(pure, an_address_with_many_answers_kept_back_must_wait);
+	tcase_add_test(pure, an_answer_that_nobody_waited_for_counts_until_it_would_have_been_sent);
+	tcase_add_test(pure, answers_to_others_that_left_do_not_keep_an_address_waiting);
 	tcase_add_test(pure, ipv4_is_the_same_in_both_forms);
 	tcase_add_test(pure, more_addresses_than_fit_are_forgotten_not_kept);
 	tcase_add_test(pure, months_have_their_bounds);
