@@ -355,7 +355,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 	struct http_connection *c = arg;
 
 	(void)bev;
-	if (c->state == HTTP_STATE_BODY)
+	if (c->state == HTTP_STATE_BODY && c->request)
 		c->since_us = c->server->clock_us;
 	http_connection_run(c);
 }

@@ -102,7 +102,7 @@ static bool fill(struct http_connection *c)
 		http_connection_close(c);
 	else if (count == 0)
 		end_early(c);
-	else
+	else if (c->request) /* what is to be dropped must all come in time */
 		c->since_us = c->server->clock_us;
 	return count > 0;
 }

@@ -250,6 +250,18 @@ def test_a_body_that_stops_is_given_up_and_what_came_whole_is_kept(impatient):
         assert time.monotonic() - begun < GIVEN_UP_SECONDS
 
 
+def test_a_body_that_nobody_wants_may_not_drip(impatient):
+    """Whoever has been answered 404 needs no credentials to go on sending."""
+    with connect(impatient) as client:
+        begun = time.monotonic()
+        client.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while time.monotonic() - begun < GIVEN_UP_SECONDS:
+                client.sendall(b"X")
+                time.sleep(0.1)
+        assert time.monotonic() - begun < GIVEN_UP_SECONDS, "a byte each 100 ms kept the connection past body_timeout"
+
+
 def test_an_idle_connection_is_closed(impatient):
     with connect(impatient) as client:
         client.sendall(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
