@@ -107,6 +107,22 @@ def test_a_plan_has_its_own_limits(daemon, account):
     assert all("RateLimit" not in a.headers for a in answers)
 
 
+def test_ending_sessions_counts_as_what_else_is_written(daemons):
+    """Each is a commit; to begin them is none."""
+    daemon = daemons(async_rate_max=5)
+    account = daemon.new_account()
+    script = {"X-Requested-With": "test", "Host": "localhost"}
+    begun = [daemon.request("POST", "/console/session", b"", script, (account.id, account.secret)) for _ in range(40)]
+    cookies = [answer.headers["Set-Cookie"].split(";")[0] for answer in begun]
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        ended = list(pool.map(lambda cookie: daemon.request("DELETE", "/console/session", None, {**script, "Cookie": cookie}),
+                              cookies))
+    assert {answer.status for answer in ended} == {204, 429}
+    left = next(cookie for cookie, answer in zip(cookies, ended) if answer.status == 429)
+    assert daemon.get("/console/session", headers={**script, "Cookie": left}).status == 200, "it is still there, to be ended"
+    daemon.stop()
+
+
 def test_no_limit_by_setting(daemons):
     daemon = daemons(sync_rate_max=0)
     account = daemon.new_account()
