@@ -43,14 +43,45 @@ static bool take_rate(struct http_request *request, const struct api *app, enum 
 	return false;
 }
 
+/* Each keeps its memory for as long as its client reads a little now and then. */
+static bool has_read(struct http_request *request, const struct api *app)
+{
+	const struct account *account = api_account(request);
+	char detail[ACCOUNT_ID_MAX + 160];
+	int64_t most;
+
+	if (limits_may_answer(app->limits, account, &most))
+		return true;
+	(void)snprintf(detail, sizeof(detail),
+	               "Account %s has %" PRId64 " answers that it has not read to the end (ten times "
+	               "sync_concurrent_max), which is all it may have.",
+	               account->id, most);
+	http_reply_header(request, "Retry-After", "1");
+	http_reply_problem(request, 429, "Too Many Requests", detail);
+	return false;
+}
+
+static void *begin_unread(struct http_request *request, void *arg)
+{
+	const struct api *app = arg;
+	const struct account *account = api_account(request);
+
+	return account->id[0] ? limits_unread_begin(app->limits, account) : NULL;
+}
+
+void api_count_unread(struct api *app)
+{
+	http_server_watch_unread(app->http, begin_unread, limits_unread_end);
+}
+
 bool api_admit_sync(struct http_request *request, void *app)
 {
-	return take_rate(request, app, LIMIT_SYNC);
+	return has_read(request, app) && take_rate(request, app, LIMIT_SYNC);
 }
 
 bool api_admit_async(struct http_request *request, void *app)
 {
-	return take_rate(request, app, LIMIT_ASYNC);
+	return has_read(request, app) && take_rate(request, app, LIMIT_ASYNC);
 }
 
 bool api_admit_download(struct http_request *request, void *arg)

@@ -83,6 +83,10 @@ bool api_is_producers(struct http_request *request, struct api *app);
 MUST_CHECK int api_watch_passes(struct api *app, struct error *err);
 void api_unwatch_passes(struct api *app);
 
+/* From now on, answers that its clients do not read count against an account: `http` and `limits` are there, and `limits` lives
+ * until the server has ended. */
+void api_count_unread(struct api *app);
+
 /* No ticket for a download is valid any more. */
 void api_tickets_free(struct api *app);
 

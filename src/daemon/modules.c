@@ -274,6 +274,7 @@ static int start_http(struct daemon *d, struct error *err)
 	d->app.http = d->http;
 	if (api_watch_passes(&d->app, err) != 0)
 		return -1;
+	api_count_unread(&d->app);
 	http_server_log_to(d->http, d->access);
 	http_server_gather(d->http);
 	if (meta_is_shared(d->meta)) {

@@ -114,6 +114,7 @@ static bool step_write(struct http_connection *c)
 	}
 	if (c->is_gathered || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
 		return false;
+	http_unread_end(c);
 	if (c->file.is_open && !http_file_step(c))
 		return false;
 	if (!c->keep_alive || c->server->draining) {
@@ -158,6 +159,7 @@ static void connection_free(struct http_connection *c)
 	http_intake_leave(c);
 	http_file_end(c);
 	http_outlet_forget(c);
+	http_unread_end(c);
 	http_content_free(&c->content);
 	bufferevent_free(c->bev);
 	http_server_remove(c->server, c);

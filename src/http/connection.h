@@ -92,6 +92,7 @@ struct http_connection {
 	struct http_content content;
 	struct http_file file;
 	struct http_outlet outlet;
+	void *unread;       /* of the application, while the answer waits in memory; or NULL */
 	int64_t since_us;   /* of the server's clock: when the timeout of the state began */
 	uint64_t unsent;    /* when last looked at, to see progress */
 	int unacknowledged; /* bytes in the kernel when `unsent` last stood still; -1: not asked yet */
@@ -202,6 +203,8 @@ void http_transport_refuse_cleartext(struct http_connection *connection);
 /* send.c: hands the bytes to the kernel, and the rest to the bufferevent. Takes over *body's memory in any case. False
  * when the connection is broken. */
 bool http_send(struct http_connection *connection, struct str head, struct buf *body);
+/* The same with a body that stays the caller's, and where it is until the server is freed. */
+bool http_send_shared(struct http_connection *connection, struct str head, struct str body);
 
 /* gather.c: keeps the answer of a request for a while, if more are about to follow; takes over *body's memory then. False
  * if it is to be sent now. */
@@ -260,6 +263,16 @@ bool http_reply_stays_open(struct http_connection *connection);
 /* reply.c: http_reply_after, without compressing. */
 void http_reply_uncompressed(struct http_request *request, int status, const char *content_type, struct str front,
                              struct buf *body);
+
+/* reply.c: the body is as for http_send_shared. */
+void http_reply_shared(struct http_request *request, int status, const char *content_type, struct str body);
+
+/* unread.c: if not all of the answer has left, the application is told; and when it has, or the connection ends. */
+void http_unread_begin(struct http_request *request);
+void http_unread_end(struct http_connection *connection);
+
+/* packed.c */
+void http_packed_free(struct http_server *server);
 
 void http_stats_count(const struct http_request *request, int status, uint64_t length);
 

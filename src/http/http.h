@@ -188,6 +188,11 @@ const void *http_request_pass(const struct http_request *request);
 MUST_CHECK int http_server_use_passes(struct http_server *server, bool (*holds)(void *app, const void *pass),
                                       struct error *err);
 
+/* From now on, begin() is told of each answer that its client does not read at once and that waits in memory for it, but for
+ * files; what it returns, unless NULL, is given to end() when the answer has left or its connection ends. */
+void http_server_watch_unread(struct http_server *server, void *(*begin)(struct http_request *request, void *app),
+                              void (*end)(void *unread));
+
 /* Some pass may not hold any longer: from the next turn of the loop on, ends what was opened by those that holds() says
  * no to. Requests that wait or whose body is arriving are answered with 401, and connections that are being sent an
  * answer are closed. It may be called from anywhere. */
@@ -275,7 +280,7 @@ void http_reply_after(struct http_request *request, int status, const char *cont
                       struct buf *body);
 
 /*
- * The body is `gzip`, which is compressed already and stays the caller's, or for clients that do not accept that, the
+ * The body is `gzip`, which is compressed already and stays where it is, or for clients that do not accept that, the
  * `len` bytes that it unpacks to.
  */
 void http_reply_packed(struct http_request *request, int status, const char *content_type, struct str gzip, size_t len);

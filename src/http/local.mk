@@ -31,4 +31,5 @@ libcdrd_a_SOURCES += \
 	src/http/server.c \
 	src/http/shared.h \
 	src/http/stats.c \
-	src/http/transport.c
+	src/http/transport.c \
+	src/http/unread.c

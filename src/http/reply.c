@@ -197,6 +197,25 @@ void http_reply_uncompressed(struct http_request *request, int status, const cha
 	bool sent = !c->server->head.failed && ((body && http_gather(c, head, body)) || http_send(c, head, body));
 	if (c->server->head.failed && body)
 		buf_free(body);
+	if (sent)
+		http_unread_begin(request);
+	http_request_release(request);
+	if (!sent)
+		http_connection_set_state(c, HTTP_STATE_CLOSED);
+	http_connection_answered(c);
+}
+
+void http_reply_shared(struct http_request *request, int status, const char *content_type, struct str body)
+{
+	struct http_connection *c = request->connection;
+
+	c->keep_alive = http_reply_stays_open(c);
+	struct str head = http_reply_make_head(request, status, content_type, body.len);
+
+	http_stats_count(request, status, body.len);
+	if (str_is(request->head.method, "HEAD"))
+		body.len = 0;
+	bool sent = !c->server->head.failed && http_send_shared(c, head, body);
 	http_request_release(request);
 	if (!sent)
 		http_connection_set_state(c, HTTP_STATE_CLOSED);

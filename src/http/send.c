@@ -41,16 +41,13 @@ static void advance(struct str *text, size_t *count)
 	*count -= step;
 }
 
-bool http_send(struct http_connection *c, struct str head, struct buf *body)
+/* As http_send; `owner` is freed when the body's bytes are sent, or now. */
+static bool send_owned(struct http_connection *c, struct str head, struct str body, void *owner)
 {
-	struct str content = body ? buf_str(body) : (struct str){ NULL, 0 };
-	void *owner = body ? body->data : NULL;
 	ssize_t sent = 0;
 
 	if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) /* else after what is already queued */
-		sent = http_transport_send(c, head, content);
-	if (body)
-		*body = (struct buf){ 0 };
+		sent = http_transport_send(c, head, body);
 	if (sent < 0) {
 		free(owner);
 		return false;
@@ -58,6 +55,21 @@ bool http_send(struct http_connection *c, struct str head, struct buf *body)
 	size_t count = (size_t)sent;
 
 	advance(&head, &count);
-	advance(&content, &count);
-	return queue(c, head, content, owner);
+	advance(&body, &count);
+	return queue(c, head, body, owner);
+}
+
+bool http_send(struct http_connection *c, struct str head, struct buf *body)
+{
+	struct str content = body ? buf_str(body) : (struct str){ NULL, 0 };
+	void *owner = body ? body->data : NULL;
+
+	if (body)
+		*body = (struct buf){ 0 };
+	return send_owned(c, head, content, owner);
+}
+
+bool http_send_shared(struct http_connection *c, struct str head, struct str body)
+{
+	return send_owned(c, head, body, NULL);
 }

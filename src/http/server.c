@@ -184,6 +184,7 @@ void http_server_free(struct http_server *server)
 	if (server->slices)
 		event_free(server->slices);
 	http_stats_free(server);
+	http_packed_free(server);
 	buf_free(&server->head);
 	free(server->scratch);
 	free(server->record);

@@ -20,6 +20,7 @@
 
 struct http_arrival;
 struct http_connection;
+struct http_unpacked;
 
 struct http_listener {
 	struct http_server *server;
@@ -77,10 +78,15 @@ struct http_server {
 	char *scratch;   /* HTTP_PIECE_MAX bytes for decompressed pieces */
 	char *record;    /* HTTP_RECORD_MAX bytes for what is encrypted at once; NULL without TLS */
 
+	SLIST_HEAD(, http_unpacked) unpacked; /* files of the program: packed.c */
+
 	struct event *pass_check; /* pending while passes are being checked: passes.c; NULL: there are none */
 	uint32_t pass_round;
 	bool (*holds)(void *app, const void *pass);
 	bool (*takes)(struct http_request *request, const struct http_route *route, void *app); /* NULL: all */
+
+	void *(*unread_begin)(struct http_request *request, void *app); /* NULL: nobody counts them */
+	void (*unread_end)(void *unread);
 
 	const uint8_t *relay_key; /* of other front ends; NULL: none is believed */
 

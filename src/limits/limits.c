@@ -12,11 +12,11 @@
 #include "base/recent.h"
 #include "limits/bucket.h"
 
-/* An account that has made requests. A forgotten one has no downloads, and its buckets are full again by then. */
+/* An account that has made requests. A forgotten one has no downloads or unread answers, and its buckets are full by then. */
 struct tenant {
 	struct recent_entry entry;
 	struct bucket buckets[LIMITS_KINDS];
-	uint64_t downloads;
+	uint64_t downloads, unread;
 };
 
 struct limits {
@@ -31,7 +31,9 @@ struct limits {
 
 static bool is_busy(const struct recent_entry *entry)
 {
-	return ((const struct tenant *)entry)->downloads > 0;
+	const struct tenant *tenant = (const struct tenant *)entry;
+
+	return tenant->downloads > 0 || tenant->unread > 0;
 }
 
 struct limits *limits_new(struct event_base *base, const struct config *config, struct billing *billing,
@@ -135,6 +137,34 @@ bool limits_may_download(struct limits *limits, const struct account *account, i
 		return true;
 	limits->exceeded++;
 	return false;
+}
+
+bool limits_may_answer(struct limits *limits, const struct account *account, int64_t *most)
+{
+	const struct tenant *tenant = tenant_get(limits, account);
+
+	*most = limits->config->sync_concurrent_max * LIMITS_UNREAD_TIMES;
+	if (*most == 0 || !tenant || tenant->unread < (uint64_t)*most)
+		return true;
+	limits->exceeded++;
+	return false;
+}
+
+void *limits_unread_begin(struct limits *limits, const struct account *account)
+{
+	struct tenant *tenant = tenant_get(limits, account);
+
+	if (tenant)
+		tenant->unread++;
+	return tenant;
+}
+
+void limits_unread_end(void *unread)
+{
+	struct tenant *tenant = unread;
+
+	if (tenant->unread > 0)
+		tenant->unread--;
 }
 
 void *limits_download_begin(struct limits *limits, const struct account *account)

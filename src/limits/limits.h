@@ -38,13 +38,22 @@ struct limits_rate {
 	int64_t reset_s; /* until the full quota is available again */
 };
 
+#define LIMITS_UNREAD_TIMES 10 /* sync_concurrent_max: so many answers of an account may wait to be read */
+
 /* May the account make such a request now? Takes a token if so. Fills *rate either way. */
 bool limits_take(struct limits *limits, const struct account *account, enum limit limit, struct limits_rate *rate);
 
 /* Downloads in progress: may there be one more? */
 bool limits_may_download(struct limits *limits, const struct account *account, int64_t *most);
 
-/* Begins one. Pass the result to limits_download_end once, while `limits` lives; NULL, which may be passed too, when
+/* Answers that wait in memory until the account's clients read them: may there be one more? */
+bool limits_may_answer(struct limits *limits, const struct account *account, int64_t *most);
+
+/* As the two below. */
+void *limits_unread_begin(struct limits *limits, const struct account *account);
+void limits_unread_end(void *unread);
+
+/* Begins a download. Pass the result to limits_download_end once, while `limits` lives; NULL, which may be passed too, when
  * out of memory to count it. */
 void *limits_download_begin(struct limits *limits, const struct account *account);
 void limits_download_end(void *download);

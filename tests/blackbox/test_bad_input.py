@@ -6,6 +6,7 @@ The requests are written to the socket byte by byte, for a decent client library
 import contextlib
 import json
 import random
+import re
 import signal
 import socket
 import time
@@ -279,6 +280,55 @@ def test_many_slow_clients_do_not_keep_others_waiting(daemons):
         begun = time.monotonic()
         daemon.records(account, product="AMD")
         assert time.monotonic() - begun < 30
+    daemon.stop()
+
+
+def never_reading(daemon, stack, request):
+    """A connection whose client has asked and reads nothing, with as little room as there may be."""
+    client = stack.enter_context(socket.socket())
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)  # the kernel keeps less of it than on a loopback's own terms
+    client.settimeout(60)
+    client.connect(("127.0.0.1", daemon.port))
+    client.sendall(request)
+    return client
+
+
+def test_files_for_everybody_are_no_way_to_fill_the_memory(daemon):
+    page = daemon.get("/console/").body.decode()
+    files = [f"/console/{name}" for name in re.findall(r'"([\w.-]+/[\w.-]+\.(?:js|css))"', page)]
+    sizes = {path: len(daemon.get(path).body) for path in ["/openapi.json", *files]}
+    path = max(sizes, key=sizes.get)
+    before = daemon.memory_kib("RssAnon")
+    with contextlib.ExitStack() as stack:
+        for _ in range(80):
+            never_reading(daemon, stack, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert daemon.get("/healthz").status == 200  # after those before it
+        grown = (daemon.memory_kib("RssAnon") - before) * 1024 / 80
+        assert grown < sizes[path] / 4, f"{grown:.0f} bytes for each client of {path}, which has {sizes[path]}"
+
+
+def test_answers_that_an_account_does_not_read_are_counted(daemons):
+    daemon = daemons(sync_concurrent_max=1)
+    account, other = daemon.new_account(), daemon.new_account()
+    daemon.post_cdrs([sms(account, message_body="x" * 6000, id=f"unread-{n}", message_id=f"unread-{n}") for n in range(1000)])
+    query = harness.query_string({"account_id": account.id, "product": "SMS", "direction": "outbound", "include_message": "true",
+                                  **whole_day()})
+    head = (f"GET /v2/reports/records?{query} HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: {harness.basic(account.id, account.secret)}\r\n\r\n").encode()
+
+    def is_refused():
+        answer = daemon.get("/v2/account", account=account)
+        assert answer.status == 200 or "not read" in answer.json()["detail"], answer
+        return answer.status == 429
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(10):
+            assert not is_refused()
+            assert never_reading(daemon, stack, head).recv(12) == b"HTTP/1.1 200"
+        harness.wait_for(is_refused)
+        assert daemon.get("/v2/account", account=other).status == 200
+    harness.wait_for(lambda: not is_refused())
     daemon.stop()
 
 
