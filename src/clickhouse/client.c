@@ -16,6 +16,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "clickhouse/hosts.h"
+#include "clickhouse/rows_body.h"
 #include "config.h"
 
 #define LOOK_EVERY_US (2 * CLOCK_US_PER_SECOND)
@@ -33,6 +34,7 @@ struct clickhouse_query {
 	struct clickhouse_server *server; /* of the attempt */
 	bool looks;                       /* at this server, and tries no other */
 	struct buf sql, settings, form, answer;
+	struct rows_body rows; /* of the attempt, of an insert */
 	CURL *easy;
 	struct curl_slist *headers, *connect_to;
 	struct event *pause;
@@ -190,11 +192,41 @@ static void write_url(const struct clickhouse_query *query, struct buf *url)
 	}
 }
 
-static struct str body_of(const struct clickhouse_query *query)
+static size_t give_rows(char *out, size_t size, size_t count, void *arg)
 {
-	if (query->request.set.p)
-		return buf_str(&query->form);
-	return query->request.body.p ? query->request.body : buf_str(&query->sql);
+	struct clickhouse_query *query = arg;
+
+	return rows_body_read(&query->rows, out, size * count);
+}
+
+/* Where a connection that was kept has ended, they are sent again. */
+static int begin_rows(void *arg, curl_off_t at, int origin)
+{
+	struct clickhouse_query *query = arg;
+
+	if (at != 0 || origin != SEEK_SET)
+		return CURL_SEEKFUNC_CANTSEEK;
+	rows_body_begin(&query->rows, query->request.body);
+	return CURL_SEEKFUNC_OK;
+}
+
+static void set_body(struct clickhouse_query *query)
+{
+	CURL *easy = query->easy;
+	struct str body = query->request.set.p ? buf_str(&query->form) : buf_str(&query->sql);
+
+	curl_easy_setopt(easy, CURLOPT_POST, 1L);
+	if (!query->request.set.p && query->request.body.p) {
+		rows_body_begin(&query->rows, query->request.body);
+		curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_rows);
+		curl_easy_setopt(easy, CURLOPT_READDATA, query);
+		curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, begin_rows);
+		curl_easy_setopt(easy, CURLOPT_SEEKDATA, query);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)rows_body_size(query->request.body));
+		return;
+	}
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.len > 0 ? body.p : "");
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
 }
 
 static bool add_header(struct clickhouse_query *query, const char *header)
@@ -206,8 +238,9 @@ static bool add_headers(struct clickhouse_query *query)
 {
 	const struct clickhouse *clickhouse = query->clickhouse;
 
-	return add_header(query, "Expect:") && add_header(query, clickhouse->user_header) &&
-	       add_header(query, clickhouse->key_header) &&
+	return add_header(query, "Expect:") &&
+	       add_header(query, query->request.body.p && !query->request.set.p ? "Content-Encoding: gzip" : NULL) &&
+	       add_header(query, clickhouse->user_header) && add_header(query, clickhouse->key_header) &&
 	       add_header(query, query->request.set.p ? "Content-Type: multipart/form-data; boundary=" BOUNDARY :
 	                                                "Content-Type: application/octet-stream");
 }
@@ -223,7 +256,6 @@ static long timeout_ms(const struct clickhouse_query *query, int64_t now_us)
 static int set_up(struct clickhouse_query *query, struct buf *url, int64_t now_us)
 {
 	CURL *easy = query->easy;
-	struct str body = body_of(query);
 
 	query->connect_to = curl_slist_append(NULL, query->server->connect_to);
 	if (!query->connect_to || !add_headers(query) || !buf_cstr(url))
@@ -237,9 +269,7 @@ static int set_up(struct clickhouse_query *query, struct buf *url, int64_t now_u
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "cdrd/" PACKAGE_VERSION);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(query->clickhouse->options.connect_timeout_us / 1000));
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms(query, now_us));
-	curl_easy_setopt(easy, CURLOPT_POST, 1L);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.len > 0 ? body.p : "");
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+	set_body(query);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, query->headers);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, query);

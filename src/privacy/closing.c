@@ -2,9 +2,9 @@
 /*
  * closing.c: see closing.h.
  *
- * It looks through the accounts, a slice at a time, at the start, every ten minutes, and when woken. Those that wait for a replica of
- * a cluster are tried again by the rounds that begin a minute after the first of them was put off, and a round that has met some of
- * them pauses until then, and goes on after them: as many as there may be cost little.
+ * It looks through the accounts, a slice at a time, at the start, every ten minutes, and when woken. Those that wait for a
+ * replica of a cluster are tried again by the rounds that begin a minute after the first of them was put off, and a round that
+ * has met some of them pauses until then, and goes on after them: as many as there may be cost little.
  */
 #include "privacy/closing.h"
 

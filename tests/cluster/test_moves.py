@@ -126,6 +126,31 @@ def test_both_rows_of_a_move_are_in_one_insert(daemon, between):
     Shown(daemon, account, YESTERDAY - 70 * DAY).check(versions([record] + others), {"v1"})
 
 
+def between_the_rows(body):
+    """Where the row of the later day begins: with account, direction and day."""
+    day = int(LATE.timestamp()) // 86400
+    return body.index(b"\1" + day.to_bytes(2, "little") + int(LATE.timestamp() * 1e6).to_bytes(8, "little")) - 8
+
+
+def test_an_insert_that_breaks_off_between_two_rows_stores_nothing(daemon, between):
+    """Of the two rows of a move the server would have the one that says that the record is gone."""
+    account = daemon.new_account()
+    record = sms(account)
+    assert post(daemon, moved([record], 0))
+    between.cut("INSERT INTO", between_the_rows)
+    asking = threading.Thread(target=post, args=(daemon, moved([record], 1)))
+    asking.start()
+    between.wait_for_held(2)
+    daemon.kill9()
+    between.release()
+    asking.join()
+    daemon.start()
+    await_ready(daemon)
+    Shown(daemon, account).check(versions([record]), {"v0"})
+    assert post(daemon, moved([record], 1))
+    Shown(daemon, account).check(versions([record]), {"v1"})
+
+
 class Mover(threading.Thread):
     """Moves all records, version after version, until it is told to end or one is not acknowledged."""
 

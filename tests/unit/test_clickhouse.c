@@ -6,12 +6,14 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <isa-l/igzip_lib.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "clickhouse/client.h"
 #include "clickhouse/hosts.h"
+#include "clickhouse/rows_body.h"
 #include "clickhouse/schema.h"
 
 enum behaviour { ANSWERS, IS_BUSY, MEETS_ANOTHER, FAILS, HANGS };
@@ -23,6 +25,7 @@ struct server {
 	enum behaviour does;
 	int asked;
 	char body[512], uri[512];
+	size_t body_len;
 };
 
 static struct event_base *base;
@@ -57,7 +60,9 @@ static void serve(struct evhttp_request *request, void *arg)
 
 	if (!looks) {
 		server->asked++;
-		snprintf(server->body, sizeof(server->body), "%.*s", (int)len, (const char *)evbuffer_pullup(in, -1));
+		server->body_len = len < sizeof(server->body) ? len : sizeof(server->body) - 1;
+		memset(server->body, 0, sizeof(server->body));
+		memcpy(server->body, evbuffer_pullup(in, -1), server->body_len);
 		snprintf(server->uri, sizeof(server->uri), "%s", evhttp_request_get_uri(request));
 	}
 	if (looks) {
@@ -166,11 +171,57 @@ START_TEST(query_is_answered)
 }
 END_TEST
 
+/* What gzip makes of it; false if it is not whole. */
+static bool inflate_all(const char *bytes, size_t len, char *out, size_t *out_len)
+{
+	struct inflate_state state;
+
+	isal_inflate_init(&state);
+	state.crc_flag = ISAL_GZIP;
+	state.next_in = (uint8_t *)(uintptr_t)bytes;
+	state.avail_in = (uint32_t)len;
+	state.next_out = (uint8_t *)out;
+	state.avail_out = (uint32_t)*out_len;
+	bool is_fine = isal_inflate(&state) == ISAL_DECOMP_OK && state.block_state == ISAL_BLOCK_FINISH;
+	*out_len = state.total_out;
+	return is_fine && state.avail_in == 0;
+}
+
+START_TEST(rows_that_break_off_are_not_whole)
+{
+	static const size_t lengths[] = { 0, 1, 65534, 65535, 65536, 131070, 200000 };
+	static char rows[200000], body[201000], out[200001];
+
+	for (size_t i = 0; i < sizeof(rows); i++)
+		rows[i] = (char)(i * 7 + i / 256);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		const struct str text = { rows, lengths[i] };
+		size_t len = 0, got, out_len = sizeof(out);
+		struct rows_body made;
+
+		rows_body_begin(&made, text);
+		while ((got = rows_body_read(&made, body + len, 1 + len % 5000)) > 0)
+			len += got;
+		ck_assert_uint_eq(len, rows_body_size(text));
+		ck_assert(inflate_all(body, len, out, &out_len));
+		ck_assert_uint_eq(out_len, lengths[i]);
+		ck_assert_mem_eq(out, rows, out_len);
+		for (size_t cut = len; cut-- > 0 && cut + 30 > len;) {
+			out_len = sizeof(out);
+			ck_assert(!inflate_all(body, cut, out, &out_len));
+		}
+	}
+}
+END_TEST
+
 START_TEST(rows_are_the_body_and_the_statement_is_in_the_address)
 {
 	ask((struct clickhouse_request){ .sql = STR_LITERAL("INSERT INTO t FORMAT RowBinary"),
 	                                 .body = STR_LITERAL("rows") });
-	ck_assert_str_eq(servers[0].body, "rows");
+	char rows[8] = "";
+	size_t len = sizeof(rows) - 1;
+	ck_assert(inflate_all(servers[0].body, servers[0].body_len, rows, &len));
+	ck_assert_str_eq(rows, "rows");
 	ck_assert_ptr_nonnull(strstr(servers[0].uri, "&query=INSERT%20INTO%20t%20FORMAT%20RowBinary"));
 }
 END_TEST
@@ -352,6 +403,7 @@ Suite *suite_clickhouse(void)
 
 	tcase_add_checked_fixture(queries, set_up, tear_down);
 	tcase_add_test(queries, query_is_answered);
+	tcase_add_test(queries, rows_that_break_off_are_not_whole);
 	tcase_add_test(queries, rows_are_the_body_and_the_statement_is_in_the_address);
 	tcase_add_test(queries, numbers_are_a_table_of_a_form);
 	tcase_add_test(queries, next_replica_is_asked_when_one_is_busy);
