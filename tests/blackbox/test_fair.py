@@ -17,7 +17,7 @@ ROWS = 300_000
 CHUNK = 50_000
 HEAVY_CLIENTS = 32
 SAMPLES = 15
-PATIENCE = 240  # seconds
+PATIENCE = 480  # seconds
 
 # What a busy machine and sanitizers may add to the median; without turns of equal length it is several times as much.
 SLACK_SECONDS = 0.15
