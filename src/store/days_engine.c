@@ -42,6 +42,7 @@
 #define NOTES_KEPT_BYTES 65536 /* of what a day notes until a commit */
 
 /* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
+#define ROWS_KEPT_US (300 * CLOCK_US_PER_SECOND)
 #define SEQ_RESERVE (UINT64_C(1) << 24)
 
 static int path_join(struct buf *out, const char *dir, const char *name, struct error *err)
@@ -234,7 +235,7 @@ struct block_reader *store_reader_take_for_rows(struct store *store, struct erro
 	struct block_reader *reader = store_reader_take(store, err);
 
 	if (!store->rows)
-		store->rows = row_cache_new(); /* it does without where there is no memory */
+		store->rows = row_cache_new(ROWS_KEPT_US); /* it does without where there is no memory */
 	if (reader)
 		reader->rows = store->rows;
 	return reader;

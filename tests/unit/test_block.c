@@ -345,7 +345,7 @@ END_TEST
 
 START_TEST(a_row_comes_back_from_the_row_cache_as_from_its_block)
 {
-	struct row_cache *cache = row_cache_new();
+	struct row_cache *cache = row_cache_new(INT64_MAX);
 
 	ck_assert_ptr_nonnull(cache);
 	choose(blocks[_i].product, blocks[_i].direction, (uint64_t)_i + 60, blocks[_i].wild);
@@ -399,7 +399,7 @@ static int load_once(struct row_cache *cache, uint32_t row)
 
 START_TEST(a_row_of_another_block_with_its_number_is_not_taken_from_the_row_cache)
 {
-	struct row_cache *cache = row_cache_new();
+	struct row_cache *cache = row_cache_new(INT64_MAX);
 
 	ck_assert_ptr_nonnull(cache);
 	choose("SMS", CATALOG_OUTBOUND, 33, false);

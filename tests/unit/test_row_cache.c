@@ -17,7 +17,7 @@ static struct str line;
 
 static void setup(void)
 {
-	cache = row_cache_new();
+	cache = row_cache_new(INT64_MAX);
 	ck_assert_ptr_nonnull(cache);
 }
 
@@ -137,6 +137,25 @@ START_TEST(a_line_that_is_too_long_is_not_kept)
 }
 END_TEST
 
+START_TEST(what_is_old_gives_way_before_the_ring_is_full)
+{
+	struct row_cache *whole = cache;
+	struct row_key keys[3];
+
+	cache = row_cache_new(0); /* all that is there is old */
+	ck_assert_ptr_nonnull(cache);
+	for (uint32_t i = 0; i < 3; i++) {
+		keys[i] = key_of(i);
+		ck_assert(!has(&keys[i]));
+		put(&keys[i], STR_LITERAL("\"a\"\n"));
+		ck_assert(has(&keys[i]));
+		ck_assert_msg(i == 0 || !has(&keys[i - 1]), "row %u is kept beside row %u", i - 1, i);
+	}
+	row_cache_free(cache);
+	cache = whole;
+}
+END_TEST
+
 Suite *suite_row_cache(void)
 {
 	Suite *suite = suite_create("row_cache");
@@ -146,6 +165,7 @@ Suite *suite_row_cache(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, a_line_comes_back_for_its_own_key);
 	tcase_add_test(tests, lines_that_are_there_are_right_and_the_newest_are_there);
+	tcase_add_test(tests, what_is_old_gives_way_before_the_ring_is_full);
 	tcase_add_test(tests, a_line_that_is_too_long_is_not_kept);
 	suite_add_tcase(suite, tests);
 	return suite;

@@ -31,18 +31,21 @@ _Static_assert(sizeof(struct entry) % ALIGNMENT == 0, "entries are aligned");
 
 struct row_cache {
 	uint64_t written; /* the place of the next entry */
+	int64_t kept_us;
+	int64_t round_from_us; /* when the ring was begun again */
 	int64_t used_us;
 	uint64_t buckets[BUCKETS][BUCKET_PLACES]; /* tag and place, newest first; 0: none */
 	uint8_t ring[ROW_CACHE_BYTES];
 };
 
-struct row_cache *row_cache_new(void)
+struct row_cache *row_cache_new(int64_t kept_us)
 {
 	struct row_cache *cache = calloc(1, sizeof(*cache));
 
 	if (!cache)
 		return NULL;
 	cache->written = ROW_CACHE_BYTES; /* no place is 0 */
+	cache->kept_us = kept_us;
 	cache->used_us = clock_monotonic_us();
 	return cache;
 }
@@ -78,6 +81,20 @@ bool row_cache_get(struct row_cache *cache, const struct row_key *key, struct po
 	return false;
 }
 
+/* Begins the ring again where the next entry does not fit behind the last one, and where it was begun long ago: then the
+ * first ones are old, and as much is used as is asked for in that time, however long that goes on. */
+static void begin_again(struct row_cache *cache, size_t bytes)
+{
+	size_t at = cache->written % ROW_CACHE_BYTES;
+	bool is_old = cache->used_us - cache->round_from_us >= cache->kept_us;
+
+	if (at > 0 && !is_old && bytes <= ROW_CACHE_BYTES - at)
+		return;
+	if (at > 0)
+		cache->written += ROW_CACHE_BYTES - at;
+	cache->round_from_us = cache->used_us;
+}
+
 void row_cache_put(struct row_cache *cache, const struct row_key *key, const struct position *position, struct str line)
 {
 	uint64_t hash = id_hash64(key, sizeof(*key), 0);
@@ -86,9 +103,7 @@ void row_cache_put(struct row_cache *cache, const struct row_key *key, const str
 	if (line.len > ROW_CACHE_LINE_MAX)
 		return;
 	size_t bytes = (sizeof(struct entry) + line.len + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-	size_t to_end = ROW_CACHE_BYTES - cache->written % ROW_CACHE_BYTES;
-	if (bytes > to_end)
-		cache->written += to_end;
+	begin_again(cache, bytes);
 	struct entry *entry = entry_at(cache, cache->written);
 	*entry = (struct entry){ *key, *position, line.len };
 	memcpy(entry + 1, line.p, line.len);

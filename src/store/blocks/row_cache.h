@@ -5,7 +5,8 @@
  *
  * A row is named by its block and what that one's head says is in it, so it is right for as long as the block exists, and
  * never found once another one has taken its place. Whether the row exists, is deleted or was replaced is for the
- * caller to know. Rows are kept in a ring of ROW_CACHE_BYTES: a new one overwrites the oldest.
+ * caller to know. Rows are kept in a ring of ROW_CACHE_BYTES, of which only so much is used as is asked for within
+ * `kept_us`: a new one overwrites the oldest.
  */
 #ifndef CDRD_STORE_BLOCKS_ROW_CACHE_H
 #define CDRD_STORE_BLOCKS_ROW_CACHE_H
@@ -30,13 +31,13 @@ struct row_key {
 	uint32_t csv_crc32;
 };
 
-/* Takes memory as it fills. NULL when out of memory. */
-struct row_cache *row_cache_new(void);
+/* Takes memory as it fills. Rows that were put for longer than kept_us give way to new ones. NULL when out of memory. */
+struct row_cache *row_cache_new(int64_t kept_us);
 
 /* Fills *position and *line, which dies with the next put; false if the row is not there. */
 bool row_cache_get(struct row_cache *cache, const struct row_key *key, struct position *position, struct str *line);
 
-/* Keeps a row that is not there, unless its line is longer than ROW_CACHE_LINE_MAX. */
+/* Keeps a row that row_cache_get has just not found, unless its line is longer than ROW_CACHE_LINE_MAX. */
 void row_cache_put(struct row_cache *cache, const struct row_key *key, const struct position *position,
                    struct str line);
 
