@@ -15,8 +15,9 @@ SLOW_IN_SANDBOX = {"test_media", "test_backup"}  # of what they ask of the syste
 
 # Files that take longest, in the order of their length: each is run by one worker, and the others would wait for one that
 # begins last. One that is missing here, or no longer long, does no harm.
-LONGEST = ["test_feeds", "test_clock_steps", "test_amqp", "test_kafka", "test_runtests", "test_reports", "test_backup", "test_tls",
-           "test_documents", "test_clickhouse", "test_top", "test_revoked", "test_erase", "test_report_crash", "test_tree"]
+LONGEST = ["test_feeds", "test_report_crash", "test_clock_steps", "test_amqp", "test_fair", "test_kafka", "test_runtests",
+           "test_reports", "test_backup", "test_tls", "test_documents", "test_clickhouse", "test_top", "test_revoked", "test_erase",
+           "test_tree"]
 
 DAY_SECONDS = 86400
 DAY_ENDS_SECONDS = 90
