@@ -41,8 +41,9 @@
 
 #define NOTES_KEPT_BYTES 65536 /* of what a day notes until a commit */
 
+#define ROWS_KEPT_US (300 * CLOCK_US_PER_SECOND) /* found rows */
+
 /* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
-#define ROWS_KEPT_US (300 * CLOCK_US_PER_SECOND)
 #define SEQ_RESERVE (UINT64_C(1) << 24)
 
 static int path_join(struct buf *out, const char *dir, const char *name, struct error *err)

@@ -198,7 +198,9 @@ struct scan *scan_start(struct store *store, const struct scan_query *query, con
 	struct scan_query kept = *query;
 	struct scan *scan;
 
-	MAY_FAIL(store_leave_out_removed(store, &kept)); /* most have no such day */
+	/* one that would resume within such a day fails at its first step */
+	if (!from || scan_is_kept(store, from))
+		MAY_FAIL(store_leave_out_removed(store, &kept)); /* most have no such day */
 	scan = store_ops(store)->scan(store, &kept, from, sink, err);
 	if (scan)
 		scan->store = store;

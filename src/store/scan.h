@@ -70,7 +70,7 @@ struct scan_query {
 	uint64_t columns; /* bit n: the sink reads column n; values of other columns may be absent. 0 means all */
 };
 
-/* Where a scan resumes, in words that only the store's engine reads. All zero: at the beginning. Cursor tokens and job
+/* Where a scan resumes, in words that only the store reads. All zero: at the beginning. Cursor tokens and job
  * rows keep them; scan_at.h has their meaning: days, accounts and times. */
 #define SCAN_POSITION_WORDS 4
 struct scan_position {

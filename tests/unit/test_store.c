@@ -1335,6 +1335,39 @@ START_TEST(what_moves_while_a_day_is_counted_is_counted_once)
 }
 END_TEST
 
+static bool stop_at_third(void *arg, const struct scan_row *row)
+{
+	(void)row;
+	return ++*(int *)arg < 3;
+}
+
+/* The rest of the day would be missing without a word. */
+START_TEST(a_scan_does_not_resume_within_a_day_that_is_kept_no_longer)
+{
+	int rows = 0;
+	const struct scan_sink sink = { .on_record = stop_at_third, .arg = &rows };
+	struct scan_position position = { { 0 } };
+	struct check check;
+	enum scan_end end;
+
+	put_many("acct0001", DAY, 10);
+	put_many("acct0001", DAY + 1, 10);
+	commit();
+	query_all(&check, "acct0001", false);
+	check.query.accounts = check.accounts;
+	ASSERT_OK(scan_once(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err));
+	ck_assert_int_eq(end, SCAN_STOPPED);
+	store_keep_from(f.store, DAY + 1);
+	ck_assert(!scan_is_kept(f.store, &position));
+	ck_assert_int_eq(scan_once(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err), -1);
+	ck_assert_int_eq(err.code, ERROR_UNAVAILABLE);
+	position = (struct scan_position){ { 0 } };
+	rows = -100;
+	ASSERT_OK(scan_once(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err));
+	ck_assert_int_eq(rows, -100 + 10);
+}
+END_TEST
+
 /* All of it is in a sum, or nothing. */
 START_TEST(a_day_that_is_removed_while_it_is_added_up_does_not_count)
 {
@@ -1443,6 +1476,7 @@ Suite *suite_store(void)
 	tcase_add_test(tests, maintenance_comes_to_an_end_with_more_days_than_may_be_open);
 	suite_add_tcase(suite, tests);
 	tcase_add_test(counts, what_moves_while_a_day_is_counted_is_counted_once);
+	tcase_add_test(counts, a_scan_does_not_resume_within_a_day_that_is_kept_no_longer);
 	tcase_add_loop_test(counts, a_day_that_is_removed_while_it_is_added_up_does_not_count, 0, 2);
 	suite_add_tcase(suite, counts);
 	return suite;
