@@ -104,6 +104,22 @@ static void begin_round(struct closing *closing)
 	closing->next_us = INT64_MAX;
 }
 
+/* Those that waited are to be tried again, by a round that begins after this one. */
+static void end_minute(struct closing *closing)
+{
+	if (closing->waiting == 0 || clock_monotonic_us() < closing->minute_us)
+		return;
+	closing->waiting = 0;
+	closing->looks_again |= closing->last[0] != '\0';
+}
+
+static int64_t until_us(int64_t monotonic_us)
+{
+	int64_t left_us = monotonic_us - clock_monotonic_us();
+
+	return left_us > 0 ? left_us : 0;
+}
+
 /* After a round, until the next one. */
 static int64_t rest_us(const struct closing *closing)
 {
@@ -114,7 +130,7 @@ static int64_t rest_us(const struct closing *closing)
 		rest_us = left_us < rest_us ? left_us : rest_us;
 	}
 	if (closing->waiting > 0) {
-		left_us = closing->minute_us - clock_monotonic_us();
+		left_us = until_us(closing->minute_us);
 		rest_us = left_us < rest_us ? left_us : rest_us;
 	}
 	return rest_us > 0 ? rest_us : 0;
@@ -122,12 +138,9 @@ static int64_t rest_us(const struct closing *closing)
 
 static int step_look(struct closing *closing, int64_t *pause_us, struct error *err)
 {
-	int64_t left_us = closing->minute_us - clock_monotonic_us();
-
-	if (left_us <= 0)
-		closing->waiting = 0;
+	end_minute(closing);
 	if (closing->waiting >= WAITING_A_MINUTE) {
-		*pause_us = left_us;
+		*pause_us = until_us(closing->minute_us);
 		return 0;
 	}
 	if (closing->last[0] == '\0') {
@@ -207,6 +220,7 @@ static void put_off(struct closing *closing)
 	log_warn("privacy",
 	         "account %s: waits, its records removed, for a replica of the cluster that is missing or behind",
 	         closing->account);
+	end_minute(closing);
 	if (closing->waiting++ == 0)
 		closing->minute_us = clock_monotonic_us() + AFTER_ERROR_US;
 	purge_free(closing->purge);
