@@ -91,7 +91,7 @@ def family(daemons, cluster, betweens, tmp_path):
     settings.write_text("retention_months = 3\n")
     daemon = daemons(start=False, store="clickhouse", clickhouse="|".join(between.host for between in betweens),
                      clickhouse_database=database, clickhouse_timeout="60s", clickhouse_quorum=1, usage_records="no", page_max="5000", sync_window_max="100d",
-                     summary_window_max="400d", changes_page_max="5000")
+                     summary_window_max="400d", changes_page_max="5000", estimate_time="10s")
     daemon.settings_file = settings
     daemon.start()
     daemon.add_producer()
