@@ -519,6 +519,11 @@ def watch(given, deadline, results, workers):
     return seen
 
 
+def median(seen):
+    """Of each value of the last samples."""
+    return [statistics.median(values) for values in zip(*seen[-WINDOW:])]
+
+
 def descriptors_left(given, at_start):
     """What there is more of than at the start, once timeouts have had their time."""
     api.wait_at_rest(given.metrics_port)
@@ -575,11 +580,11 @@ def main():
     print(f'seconds {lasted:.0f}\nidle {max(open_now for _, _, open_now in seen)}\nidle_opened {counts["opened"]}')
     print(f'reports {counts["reports"]}\nslow {counts["slow"]}\nhostile {counts["hostile"]}')
     print(f'records_per_s {sum(ingested.values()) / lasted:.0f}')
-    early = [memory for at, memory, _ in seen if at <= min(EARLY_S, given.seconds / 2)][-WINDOW:]
-    late = [memory for _, memory, _ in seen][-WINDOW:]
-    growth = 100 * (statistics.median(late) / statistics.median(early) - 1)
-    print(f'memory_early_mib {statistics.median(early):.1f}\nmemory_late_mib {statistics.median(late):.1f}\n'
-          f'memory_growth_percent {growth:.2f}', flush=True)
+    early = median([sample for sample in seen if sample[0] <= min(EARLY_S, given.seconds / 2)])
+    late = median(seen)
+    growth = 100 * (late[1] / early[1] - 1)
+    print(f'memory_early_mib {early[1]:.1f}\nmemory_late_mib {late[1]:.1f}\nmemory_growth_percent {growth:.2f}\n'
+          f'idle_early {early[2]:.0f}\nidle_late {late[2]:.0f}', flush=True)
     print(f'records {reconcile(given, ingested)}', flush=True)
     left = descriptors_left(given, at_start)
     print(f'descriptors_left {sum(left.values())}', flush=True)

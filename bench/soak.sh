@@ -55,6 +55,8 @@ soak_report() {
 	row "memory after five minutes" "MiB anon" soak.memory_early_mib - lower
 	row "memory at the end of the load" "MiB anon" soak.memory_late_mib - lower
 	row "memory's growth between them" % soak.memory_growth_percent - lower
+	row "idle connections that were open after five minutes" connections soak.idle_early
+	row "idle connections that were open at the end of the load" connections soak.idle_late
 	row "descriptors left beyond those of the start" descriptors soak.descriptors_left - lower
 	row "loop lag, 99.9th percentile" ms soak.lag_p999_ms - lower
 }
