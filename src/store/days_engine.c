@@ -198,13 +198,7 @@ static void days_close_all(struct store *store)
 	seal_free(store);
 	repack_forget(store);
 	hot_backup_forget(store);
-	while (store->readers) {
-		struct block_reader *reader = store->readers;
-
-		store->readers = reader->next;
-		block_reader_free(reader);
-		free(reader);
-	}
+	(void)store_readers_rest(store, INT64_MAX);
 	block_reader_free(&store->put_reader);
 	store_forget_rows(store);
 	buf_free(&store->row);
@@ -251,8 +245,25 @@ void store_forget_rows(struct store *store)
 void store_reader_give(struct store *store, struct block_reader *reader)
 {
 	reader->rows = NULL;
+	reader->given_us = clock_monotonic_us();
 	reader->next = store->readers;
 	store->readers = reader;
+}
+
+bool store_readers_rest(struct store *store, int64_t before_us)
+{
+	struct block_reader **first = &store->readers, *reader, *next;
+
+	while (*first && (*first)->given_us >= before_us)
+		first = &(*first)->next;
+	bool any = *first != NULL;
+	for (reader = *first; reader; reader = next) {
+		next = reader->next;
+		block_reader_free(reader);
+		free(reader);
+	}
+	*first = NULL;
+	return any;
 }
 
 static uint64_t days_snapshot(const struct store *store)

@@ -40,7 +40,7 @@ struct store {
 	struct day *put_days[3]; /* of the last put and, where they were asked, the days beside it; or NULL */
 	struct moves *moves;     /* records on their way from one day to another: moves.h */
 	struct block_reader put_reader;
-	struct block_reader *readers;  /* not in use */
+	struct block_reader *readers;  /* not in use, the last that was given back first */
 	struct row_cache *rows;        /* that were found by id, while some are; or NULL */
 	struct seal *seal;             /* the job under way and what it keeps, made at first use */
 	struct repack *repack;         /* what is under way, or NULL */
@@ -130,6 +130,9 @@ void days_rest(struct store *store);
 /* A reader for the caller to keep as long as it likes; NULL when out of memory. */
 MUST_CHECK struct block_reader *store_reader_take(struct store *store, struct error *err);
 void store_reader_give(struct store *store, struct block_reader *reader);
+
+/* Frees those that were given back before then, which are more than were in use at once since. Were there any? */
+bool store_readers_rest(struct store *store, int64_t before_us);
 
 /* As above, for rows that are loaded one by one: it keeps them in the store's row cache. */
 MUST_CHECK struct block_reader *store_reader_take_for_rows(struct store *store, struct error *err);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "expect.h"
+#include "store/blocks/block_reader.h"
 #include "store/days_store.h"
 #include "store/sealing/seal.h"
 #include "store_fixture.h"
@@ -229,6 +230,33 @@ START_TEST(a_day_that_has_rested_is_read_and_written_as_before)
 }
 END_TEST
 
+static int readers_count(void)
+{
+	int count = 0;
+
+	for (const struct block_reader *reader = f.store->readers; reader; reader = reader->next)
+		count++;
+	return count;
+}
+
+START_TEST(readers_that_no_more_are_in_use_at_once_are_freed)
+{
+	struct block_reader *readers[5];
+
+	for (int i = 0; i < 5; i++)
+		ck_assert_ptr_nonnull(readers[i] = store_reader_take(f.store, &err));
+	for (int i = 0; i < 5; i++)
+		store_reader_give(f.store, readers[i]);
+	days_rest(f.store);
+	ck_assert_int_eq(readers_count(), 5);
+	for (int i = 0; i < 3; i++) /* which were given back first */
+		readers[i]->given_us -= 3600 * CLOCK_US_PER_SECOND;
+	days_rest(f.store);
+	ck_assert_int_eq(readers_count(), 2);
+	ck_assert(f.store->readers == readers[4] && f.store->readers->next == readers[3]);
+}
+END_TEST
+
 START_TEST(a_day_that_is_in_use_does_not_rest)
 {
 	put_all(STORE_ACCEPTED);
@@ -264,6 +292,7 @@ Suite *suite_hot_memory(void)
 	tcase_add_test(cases, a_table_of_ids_is_as_large_as_the_rows_that_are_left_need);
 	tcase_add_test(cases, marks_are_kept_of_one_day);
 	tcase_add_test(cases, a_day_that_has_rested_is_read_and_written_as_before);
+	tcase_add_test(cases, readers_that_no_more_are_in_use_at_once_are_freed);
 	tcase_add_test(cases, a_day_that_is_in_use_does_not_rest);
 	suite_add_tcase(suite, cases);
 	return suite;

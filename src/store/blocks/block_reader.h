@@ -20,6 +20,7 @@ struct row_cache;
 
 struct block_reader {
 	struct block_reader *next; /* for lists of readers */
+	int64_t given_us;          /* monotonic: when it was given back to the store */
 	struct meta *meta;         /* for messages; or NULL */
 	const struct catalog_product *product;
 	struct partition partition;
