@@ -12,6 +12,7 @@
 
 #include "api/api.h"
 #include "api/auth.h"
+#include "api/later.h"
 
 #define DOWNLOAD_RETRY_SECONDS "5"
 
@@ -38,8 +39,7 @@ static bool take_rate(struct http_request *request, const struct api *app, enum 
 		return true;
 	(void)snprintf(detail, sizeof(detail), "More than %" PRId64 " %s requests a second of account %s.", rate.quota,
 	               rate.name, account->id);
-	http_reply_header(request, "Retry-After", "1");
-	http_reply_problem(request, 429, "Too Many Requests", detail);
+	api_reply_too_many(request, "1", detail);
 	return false;
 }
 
@@ -56,8 +56,7 @@ static bool has_read(struct http_request *request, const struct api *app)
 	               "Account %s has %" PRId64 " answers that it has not read to the end (ten times "
 	               "sync_concurrent_max), which is all it may have.",
 	               account->id, most);
-	http_reply_header(request, "Retry-After", "1");
-	http_reply_problem(request, 429, "Too Many Requests", detail);
+	api_reply_too_many(request, "1", detail);
 	return false;
 }
 
@@ -96,7 +95,6 @@ bool api_admit_download(struct http_request *request, void *arg)
 	(void)snprintf(detail, sizeof(detail),
 	               "Account %s has %" PRId64 " downloads in progress, which is all it may have.", account->id,
 	               most);
-	http_reply_header(request, "Retry-After", DOWNLOAD_RETRY_SECONDS);
-	http_reply_problem(request, 429, "Too Many Requests", detail);
+	api_reply_too_many(request, DOWNLOAD_RETRY_SECONDS, detail);
 	return false;
 }

@@ -7,14 +7,19 @@
 #include "base/json.h"
 #include "callback/callback.h"
 
+void api_reply_too_many(struct http_request *request, const char *seconds, const char *detail)
+{
+	http_reply_header(request, "Retry-After", seconds);
+	http_reply_problem(request, 429, "Too Many Requests", detail);
+}
+
 void api_reply_error_or_retry(struct http_request *request, const struct error *err, const char *seconds)
 {
 	if (err->code != ERROR_LIMIT) {
 		http_reply_error(request, err);
 		return;
 	}
-	http_reply_header(request, "Retry-After", seconds);
-	http_reply_problem(request, 429, "Too Many Requests", err->message);
+	api_reply_too_many(request, seconds, err->message);
 }
 
 void api_reply_test_waits(struct http_request *request, const char *callback_id)

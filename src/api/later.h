@@ -8,6 +8,9 @@
 #include "base/error.h"
 #include "http/http.h"
 
+/* Answers 429, and says to try again after so many seconds. */
+void api_reply_too_many(struct http_request *request, const char *seconds, const char *detail);
+
 /* Answers with the error; one of a limit, which passes by itself, is 429 and says to try again after so many seconds. */
 void api_reply_error_or_retry(struct http_request *request, const struct error *err, const char *seconds);
 

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "api/later.h"
 #include "base/clock.h"
 
 #define LOGIN_RETRY_SECONDS "10"
@@ -98,9 +99,7 @@ bool login_may_try(struct http_request *request, struct logins *logins)
 	address = address_of(request);
 	if (logins_may_try(logins, &address, clock_monotonic_us()))
 		return true;
-	http_reply_header(request, "Retry-After", LOGIN_RETRY_SECONDS);
-	http_reply_problem(request, 429, "Too Many Requests",
-	                   "There were too many wrong credentials from this address.");
+	api_reply_too_many(request, LOGIN_RETRY_SECONDS, "There were too many wrong credentials from this address.");
 	return false;
 }
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "api/invalid.h"
+#include "api/later.h"
 #include "base/clock.h"
 #include "api/plan.h"
 
@@ -149,8 +150,7 @@ static bool take_turn(struct api_summary *summary, bool *gone)
 		break;
 	}
 	*gone = true;
-	http_reply_header(summary->request, "Retry-After", RETRY_SECONDS);
-	http_reply_problem(summary->request, 429, "Too Many Requests",
+	api_reply_too_many(summary->request, RETRY_SECONDS,
 	                   "As many of the account's summaries wait as may (summaries_waiting_max); try again later.");
 	return false;
 }

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "api/later.h"
+
 #define WAITING_TIMES 10 /* sync_concurrent_max: those that may wait besides the ones under way */
 #define RETRY_SECONDS "1"
 
@@ -44,8 +46,7 @@ bool api_work_admit(struct api_work *work)
 	               "Account %s has %zu requests under way (sync_concurrent_max) and %zu waiting, "
 	               "which is all it may have.",
 	               account, max, max * WAITING_TIMES);
-	http_reply_header(work->request, "Retry-After", RETRY_SECONDS);
-	http_reply_problem(work->request, 429, "Too Many Requests", detail);
+	api_reply_too_many(work->request, RETRY_SECONDS, detail);
 	return false;
 }
 
