@@ -128,6 +128,17 @@ struct str http_reply_make_head(const struct http_request *request, int status, 
 	return buf_str(head);
 }
 
+/* The answer is on its way, or the connection is broken. */
+static void end_reply(struct http_request *request, bool sent)
+{
+	struct http_connection *c = request->connection;
+
+	http_request_release(request);
+	if (!sent)
+		http_connection_set_state(c, HTTP_STATE_CLOSED);
+	http_connection_answered(c);
+}
+
 void http_reply_file(struct http_request *request, int status, const char *content_type, int fd, uint64_t offset,
                      uint64_t length, void (*on_end)(void *arg), void *arg)
 {
@@ -146,10 +157,7 @@ void http_reply_file(struct http_request *request, int status, const char *conte
 		if (on_end)
 			on_end(arg);
 	}
-	http_request_release(request);
-	if (!sent)
-		http_connection_set_state(c, HTTP_STATE_CLOSED);
-	http_connection_answered(c);
+	end_reply(request, sent);
 }
 
 void http_reply(struct http_request *request, int status, const char *content_type, struct buf *body)
@@ -199,10 +207,7 @@ void http_reply_uncompressed(struct http_request *request, int status, const cha
 		buf_free(body);
 	if (sent)
 		http_unread_begin(request);
-	http_request_release(request);
-	if (!sent)
-		http_connection_set_state(c, HTTP_STATE_CLOSED);
-	http_connection_answered(c);
+	end_reply(request, sent);
 }
 
 void http_reply_shared(struct http_request *request, int status, const char *content_type, struct str body)
@@ -216,8 +221,5 @@ void http_reply_shared(struct http_request *request, int status, const char *con
 	if (str_is(request->head.method, "HEAD"))
 		body.len = 0;
 	bool sent = !c->server->head.failed && http_send_shared(c, head, body);
-	http_request_release(request);
-	if (!sent)
-		http_connection_set_state(c, HTTP_STATE_CLOSED);
-	http_connection_answered(c);
+	end_reply(request, sent);
 }
