@@ -72,9 +72,9 @@ static size_t set_of(const struct logins *logins, const struct logins_address *a
 	return id_hash64(address, sizeof(*address), logins->seed) % SETS;
 }
 
-static const struct slot *find(const struct logins *logins, const struct logins_address *address)
+static struct slot *find(struct logins *logins, const struct logins_address *address)
 {
-	const struct slot *set = logins->slots[set_of(logins, address)];
+	struct slot *set = logins->slots[set_of(logins, address)];
 
 	for (int i = 0; i < WAYS; i++)
 		if (set[i].failures > 0 && memcmp(&set[i].address, address, sizeof(*address)) == 0)
@@ -84,7 +84,7 @@ static const struct slot *find(const struct logins *logins, const struct logins_
 
 static struct slot *find_or_make(struct logins *logins, const struct logins_address *address)
 {
-	struct slot *found = (struct slot *)(uintptr_t)find(logins, address);
+	struct slot *found = find(logins, address);
 	struct slot *set = logins->slots[set_of(logins, address)];
 
 	if (found)
@@ -122,7 +122,7 @@ bool logins_may_try(struct logins *logins, const struct logins_address *address,
 
 	if (logins->left > 0 && now_us >= logins->left_until_us)
 		end_all_left(logins);
-	slot = (struct slot *)(uintptr_t)find(logins, address);
+	slot = find(logins, address);
 	if (slot && now_us >= slot->left_until_us)
 		end_left(logins, slot);
 	may = !slot || slot->waiting < LOGINS_WAITING_MAX;
@@ -167,7 +167,7 @@ int64_t logins_failed(struct logins *logins, const struct logins_address *addres
 
 void logins_answered(struct logins *logins, const struct logins_address *address)
 {
-	struct slot *slot = (struct slot *)(uintptr_t)find(logins, address);
+	struct slot *slot = find(logins, address);
 
 	if (!slot || slot->waiting == slot->left)
 		return; /* forgotten meanwhile */
@@ -177,7 +177,7 @@ void logins_answered(struct logins *logins, const struct logins_address *address
 
 void logins_left(struct logins *logins, const struct logins_address *address, int64_t until_us)
 {
-	struct slot *slot = (struct slot *)(uintptr_t)find(logins, address);
+	struct slot *slot = find(logins, address);
 
 	if (!slot || slot->waiting == slot->left)
 		return;
