@@ -192,6 +192,12 @@ static void write_url(const struct clickhouse_query *query, struct buf *url)
 	}
 }
 
+/* Of an insert, whose statement is in the URL. */
+static bool sends_rows(const struct clickhouse_query *query)
+{
+	return query->request.body.p && !query->request.set.p;
+}
+
 static size_t give_rows(char *out, size_t size, size_t count, void *arg)
 {
 	struct clickhouse_query *query = arg;
@@ -216,7 +222,7 @@ static void set_body(struct clickhouse_query *query)
 	struct str body = query->request.set.p ? buf_str(&query->form) : buf_str(&query->sql);
 
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
-	if (!query->request.set.p && query->request.body.p) {
+	if (sends_rows(query)) {
 		rows_body_begin(&query->rows, query->request.body);
 		curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_rows);
 		curl_easy_setopt(easy, CURLOPT_READDATA, query);
@@ -238,8 +244,7 @@ static bool add_headers(struct clickhouse_query *query)
 {
 	const struct clickhouse *clickhouse = query->clickhouse;
 
-	return add_header(query, "Expect:") &&
-	       add_header(query, query->request.body.p && !query->request.set.p ? "Content-Encoding: gzip" : NULL) &&
+	return add_header(query, "Expect:") && add_header(query, sends_rows(query) ? "Content-Encoding: gzip" : NULL) &&
 	       add_header(query, clickhouse->user_header) && add_header(query, clickhouse->key_header) &&
 	       add_header(query, query->request.set.p ? "Content-Type: multipart/form-data; boundary=" BOUNDARY :
 	                                                "Content-Type: application/octet-stream");
