@@ -309,6 +309,12 @@ class Daemon:
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
 
+    def is_ready(self):
+        return self.request("GET", "/readyz").status == 200
+
+    def await_ready(self, seconds=60):
+        wait_for(self.is_ready, seconds)
+
     def remove(self):
         if self.process is not None:
             self.process.kill()

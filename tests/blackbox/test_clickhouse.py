@@ -88,10 +88,6 @@ def test_the_statements_make_tables_on_a_server_again_and_again(cluster):
 START, END = "2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z"
 
 
-def is_ready(daemon):
-    return daemon.request("GET", "/readyz").status == 200
-
-
 @pytest.fixture(scope="module")
 def clustered(daemons, cluster):
     """A daemon whose records are in the cluster, whose tables it has made itself."""
@@ -102,7 +98,7 @@ def clustered(daemons, cluster):
         assert made.returncode == 0, made.stderr
     daemon.start()
     daemon.add_producer()
-    harness.wait_for(lambda: is_ready(daemon), 120)
+    daemon.await_ready(120)
     return daemon
 
 
@@ -204,7 +200,7 @@ def test_deleted_account_is_removed_with_its_records_and_no_others(clustered, cl
         assert clustered.post_cdrs(harness.generate("ASR", account, 20, START, END))["accepted"] == 20
     clustered.options["account_grace"] = "0"
     clustered.restart()
-    harness.wait_for(lambda: is_ready(clustered), 120)
+    clustered.await_ready(120)
     clustered.ctl("account", "delete", goes.id)
     harness.wait_for(lambda: f"account {goes.id} is removed, with 70 records" in clustered.log(), 120)
     assert goes.id not in [row["id"] for row in clustered.ctl("account", "list")]
@@ -231,7 +227,7 @@ def test_deletion_that_is_under_way_is_not_begun_again(clustered, cluster):
         clustered.restart()
         harness.wait_for(lambda: begun("NOT is_done"), 120)
         clustered.restart()
-        harness.wait_for(lambda: is_ready(clustered), 120)
+        clustered.await_ready(120)
         time.sleep(4)
         assert begun("1") == 1
     finally:
@@ -281,7 +277,7 @@ def test_store_of_a_used_data_directory_is_not_switched(clustered, daemons):
     options = {name: value for name, value in clustered.options.items() if name.startswith(("store", "clickhouse"))}
     assert "store: lmdb, but records of data_dir" in start_fails(clustered, store="lmdb", **dict.fromkeys(set(options) - {"store"}))
     clustered.start()
-    harness.wait_for(lambda: is_ready(clustered), 120)
+    clustered.await_ready(120)
     other = daemons()
     other.post_cdrs(harness.generate("SMS", other.new_account(), 5, START, END))
     assert "store: clickhouse, but data_dir" in start_fails(other, **{**options, "clickhouse_database": "switched"})
@@ -316,4 +312,4 @@ def test_database_of_another_data_directory_is_refused(clustered, daemons):
     harness.wait_for(lambda: b"another data directory" in other.request("GET", "/readyz").body, 120)
     assert other.request("GET", "/readyz").status == 503
     clustered.restart()
-    harness.wait_for(lambda: is_ready(clustered), 120)
+    clustered.await_ready(120)

@@ -201,6 +201,6 @@ def test_a_catalog_that_is_cut_fails_what_needs_it_until_it_is_put_back(two_days
     assert daemon.ctl("status")["store"]["catalog"]
     with open(path, "r+b") as file:
         file.write(whole)
-    wait_for(lambda: daemon.request("GET", "/readyz").status == 200)
+    daemon.await_ready()
     assert daemon.account.id in {row["id"] for row in daemon.ctl("account", "list")}
     check_good_day(daemon)

@@ -102,7 +102,7 @@ def test_a_catalog_that_stays_broken_is_told_and_works_again_by_itself(failing):
     assert scraping.scrape(daemon).get("cdrd_commits_failed") > 0
     assert len(ids(daemon, account)) == 20
     failing.clear()
-    wait_for(lambda: daemon.request("GET", "/readyz").status == 200)
+    daemon.await_ready()
     assert "commits_failed" not in daemon.ctl("status")["store"]
     daemon.ctl("account", "add", "failed02")
 

@@ -63,12 +63,8 @@ def copy_keys(one, other):
         shutil.copy(os.path.join(one.data_dir, name), other.data_dir)
 
 
-def is_ready(daemon):
-    return daemon.request("GET", "/readyz").status == 200
-
-
 def wait_until_ready(daemon):
-    harness.wait_for(lambda: is_ready(daemon), PATIENCE)
+    daemon.await_ready(PATIENCE)
     return daemon
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import harness
 import reporting
-from front_ends import (KEYS, PATIENCE, RANGE, REASON, ask_for_report, begin, begin_waiting, cluster, front_end, is_ready, send, server,
+from front_ends import (KEYS, PATIENCE, RANGE, REASON, ask_for_report, begin, begin_waiting, cluster, front_end, send, server,
                         stored, wait_for_report, wait_until_ready)
 from test_callbacks import FAST, LOCAL, receivers
 from test_destinations import add
@@ -137,7 +137,7 @@ def test_without_postgresql_reads_go_on_and_changes_are_refused(front_end, serve
     account = daemon.new_account()
     sent = send(daemon, account, 1)
     getattr(server, away)()
-    harness.wait_for(lambda: not is_ready(daemon), PATIENCE)
+    harness.wait_for(lambda: not daemon.is_ready(), PATIENCE)
     reasons = " ".join(daemon.request("GET", "/readyz").json()["reasons"])
     assert "the catalog cannot be changed: PostgreSQL" in reasons, reasons
 

@@ -29,7 +29,7 @@ def daemon(daemons, cluster, request):
     subprocess.run(made.command("-m"), check=True, capture_output=True)
     made.start()
     made.add_producer()
-    harness.wait_for(lambda: made.request("GET", "/readyz").status == 200, PATIENCE)
+    made.await_ready(PATIENCE)
     yield made
     made.stop()
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: ISC
 """Days that retention removes from two shards, one after the other: whatever is asked meanwhile has all of such a day or nothing."""
-import datetime
 import itertools
 import threading
 
@@ -10,7 +9,7 @@ import cluster as clusters
 import harness
 import reporting
 from between import Between
-from samples import DAY, SECOND, UTC, YESTERDAY, iso, many_sms
+from samples import DAY, SECOND, YESTERDAY, iso, many_sms
 
 pytestmark = pytest.mark.skipif(clusters.REASON is not None, reason=str(clusters.REASON))
 
@@ -95,7 +94,7 @@ def family(daemons, cluster, betweens, tmp_path):
     daemon.settings_file = settings
     daemon.start()
     daemon.add_producer()
-    harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200, 60)
+    daemon.await_ready()
     yield Family(daemon, cluster)
     for between in betweens:
         between.release()

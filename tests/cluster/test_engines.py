@@ -33,7 +33,7 @@ class Both:
         subprocess.run(in_cluster.command("-m"), check=True, capture_output=True)
         in_cluster.start()
         in_cluster.add_producer()
-        harness.wait_for(lambda: in_cluster.request("GET", "/readyz").status == 200, PATIENCE)
+        in_cluster.await_ready(PATIENCE)
         self.daemons = in_cluster, daemons(**limits)
         self.parent = self.add("family")
         self.accounts = [self.parent] + [self.add(f"child{number}", self.parent) for number in range(4)]
@@ -173,7 +173,7 @@ def test_more_groups_than_allowed_are_refused(both):
     for daemon in both.daemons:
         daemon.options["summary_groups_max"] = 20
         daemon.restart()
-    harness.wait_for(lambda: both.daemons[0].request("GET", "/readyz").status == 200, PATIENCE)
+    both.daemons[0].await_ready(PATIENCE)
     params = {"account_id": both.parent.id, "product": "VOICE-CALL", **RANGE, "interval": "hour"}
     answers = [daemon.get("/v2/reports/summary", params, both.parent) for daemon in both.daemons]
     assert [answer.status for answer in answers] == [422, 422], answers

@@ -31,13 +31,9 @@ def daemon(daemons, servers, request, tmp_path):
     made = daemons(store="clickhouse", clickhouse=servers.hosts, clickhouse_database=database, clickhouse_quorum=2,
                    clickhouse_timeout="6s", usage_records="no", page_max="1000",
                    mappings_dir=mappings_of_ones_own(tmp_path))
-    await_ready(made)
+    made.await_ready(PATIENCE)
     yield made
     made.stop()
-
-
-def await_ready(daemon):
-    harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200, PATIENCE)
 
 
 def of_person(account, time=NOON, **changes):
@@ -99,7 +95,7 @@ def test_after_crashes_it_can_be_finished(daemon, servers):
         daemon.kill9()
         process.wait()
         daemon.start()
-        await_ready(daemon)
+        daemon.await_ready(PATIENCE)
         for record in all_records(daemon, account):  # whatever is erased is erased whole
             assert (record["to"] == PERSON) == (record["message_body"] == MESSAGE)
     finish(daemon, servers, account)
@@ -115,7 +111,7 @@ def test_a_replica_that_dies_meanwhile_erases_when_it_is_back(daemon, servers):
     time.sleep(1)
     servers.server(1, 2).start()
     servers.server(1, 2).wait()
-    await_ready(daemon)
+    daemon.await_ready(PATIENCE)
     assert process.wait(60) in (0, 1)  # it goes on, or says that it has not
     finish(daemon, servers, account)
 
@@ -230,7 +226,7 @@ def test_an_account_is_gone_when_no_replica_has_records_of_it(daemon, servers):
     """Until then its id is not free: a replica that was missing would show its records to whoever has that id next."""
     daemon.options.update(account_grace="0", clickhouse_quorum=1, clickhouse_timeout="60s")
     daemon.restart()
-    await_ready(daemon)
+    daemon.await_ready(PATIENCE)
     account, other = daemon.new_account(), daemon.new_account()
     daemon.post_cdrs(many_sms(account, 400) + many_sms(other, 50))
     both = [servers.server(1, number) for number in (1, 2)]
@@ -252,7 +248,7 @@ def test_an_account_is_gone_when_no_replica_has_records_of_it(daemon, servers):
 def test_accounts_that_wait_for_a_replica_are_seldom_tried(daemon, servers):
     daemon.options.update(account_grace="0", clickhouse_quorum=1)
     daemon.restart()
-    await_ready(daemon)
+    daemon.await_ready(PATIENCE)
     accounts = [daemon.new_account() for _ in range(3)]
     for account in accounts:
         daemon.post_cdrs(many_sms(account, 50))

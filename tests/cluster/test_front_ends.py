@@ -19,7 +19,7 @@ import pytest
 import cluster as clusters
 import harness
 import reporting
-from front_ends import (END, KEYS, PATIENCE, RANGE, REASON, START, ask_for_report, begin, cluster, copy_keys, front_end, is_ready, send, server, stored,
+from front_ends import (END, KEYS, PATIENCE, RANGE, REASON, START, ask_for_report, begin, cluster, copy_keys, front_end, send, server, stored,
                         wait_for_report, wait_until_ready)
 from test_callbacks import LOCAL, receivers
 
@@ -46,7 +46,7 @@ def begin_forwarding(daemon):
     with open(daemon.log_path, "ab") as log:
         daemon.process = subprocess.Popen(daemon.command(), stderr=log, stdin=subprocess.DEVNULL)
     harness.wait_for(lambda: listens(daemon), PATIENCE)
-    harness.wait_for(lambda: readiness(daemon).get("role") == "forwards" and is_ready(daemon), PATIENCE)
+    harness.wait_for(lambda: readiness(daemon).get("role") == "forwards" and daemon.is_ready(), PATIENCE)
     return daemon
 
 
@@ -261,7 +261,7 @@ def test_while_nobody_holds_the_catalog_requests_get_503(reached):
     answer = other.get("/v2/reports/products", account=account)
     assert answer.status == 503 and "Retry-After" in answer.headers, str(answer)
     assert other.request("GET", "/healthz").status == 200
-    harness.wait_for(lambda: not is_ready(other), PATIENCE)
+    harness.wait_for(lambda: not other.is_ready(), PATIENCE)
     reasons = readiness(other)["reasons"]
     assert any("the front end" in reason for reason in reasons), reasons
     harness.wait_for(lambda: holds(other), PATIENCE)
@@ -413,7 +413,7 @@ def test_without_postgresql_what_is_read_is_forwarded(reached, server):
     account = holder.new_account()
     sent = send(other, account, 1)
     server.crash()
-    harness.wait_for(lambda: not is_ready(holder), PATIENCE)
+    harness.wait_for(lambda: not holder.is_ready(), PATIENCE)
     assert set(stored(other, account)) == sent
     server.start()
     wait_until_ready(holder)
@@ -450,7 +450,7 @@ def test_of_two_that_wait_one_takes_the_place_and_the_other_forwards_to_it(pair,
 
     def fail(_):
         holder.kill9()
-        harness.wait_for(lambda: holds(other) + holds(third) == 1 and is_ready(other) and is_ready(third), PATIENCE)
+        harness.wait_for(lambda: holds(other) + holds(third) == 1 and other.is_ready() and third.is_ready(), PATIENCE)
         begin_forwarding(holder)
 
     run_through([holder, other, third], account, fail)
@@ -486,7 +486,7 @@ def begin_in_vain(daemon, says):
     with open(daemon.log_path, "ab") as log:
         daemon.process = subprocess.Popen(daemon.command(), stderr=log, stdin=subprocess.DEVNULL)
     harness.wait_for(lambda: says in json.dumps(readiness(daemon)), PATIENCE)
-    assert not is_ready(daemon)
+    assert not daemon.is_ready()
     answer = daemon.request("GET", "/v2/reports/products")
     assert answer.status == 503 and "Retry-After" in answer.headers, str(answer)
     return daemon
@@ -516,7 +516,7 @@ def test_key_that_it_would_need_as_holder_is_named_and_may_be_copied(reached, na
     with open(other.log_path, "ab") as log:
         other.process = subprocess.Popen(other.command(), stderr=log, stdin=subprocess.DEVNULL)
     harness.wait_for(lambda: name in json.dumps(readiness(other)), PATIENCE)
-    assert not is_ready(other)
+    assert not other.is_ready()
     assert other.request("GET", "/v2/reports/products").status == 401  # it forwards all the same
     copy_keys(holder, other)
     wait_until_ready(other)

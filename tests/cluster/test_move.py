@@ -98,7 +98,7 @@ def refused_start(daemon):
 def to_cluster(daemon):
     daemon.options["store"] = "clickhouse"
     daemon.restart()
-    harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200, PATIENCE)
+    daemon.await_ready(PATIENCE)
 
 
 def next_pages(daemon, account, page):

@@ -37,14 +37,10 @@ def daemon(daemons, cluster, between):
     cluster.make_database(database)
     made = daemons(store="clickhouse", clickhouse=between.host, clickhouse_database=database, clickhouse_timeout="30s", clickhouse_quorum=1,
                    changes_page_max="50", page_max="1000", sync_window_max="100d", commit_delay="0")
-    await_ready(made)
+    made.await_ready()
     yield made
     between.release()
     made.stop()
-
-
-def await_ready(daemon):
-    harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200, 60)
 
 
 def moved(records, version):
@@ -64,6 +60,18 @@ def post(daemon, records):
 def store(daemon, records):
     """As a producer does: sends until it is acknowledged."""
     harness.wait_for(lambda: post(daemon, records), 60)
+
+
+def kill_while_held(daemon, between, records, count=1):
+    """Kills the daemon while inserts of the records are held up, and starts it again."""
+    asking = threading.Thread(target=post, args=(daemon, records))
+    asking.start()
+    between.wait_for_held(count)
+    daemon.kill9()
+    between.release()
+    asking.join()
+    daemon.start()
+    daemon.await_ready()
 
 
 def versions(records):
@@ -98,14 +106,7 @@ def test_front_end_that_is_killed_at_an_insert_loses_nothing(daemon, between, af
     records = [sms(account) for _ in range(COUNT)]
     store(daemon, moved(records, 0))
     between.hold("INSERT INTO", after=after)
-    asking = threading.Thread(target=post, args=(daemon, moved(records, 1)))
-    asking.start()
-    between.wait_for_held()
-    daemon.kill9()
-    between.release()
-    asking.join()
-    daemon.start()
-    await_ready(daemon)
+    kill_while_held(daemon, between, moved(records, 1))
     Shown(daemon, account).check(versions(records), {"v0", "v1"})
     store(daemon, moved(records, 2))
     Shown(daemon, account).check(versions(records), {"v2"})
@@ -118,14 +119,7 @@ def test_both_rows_of_a_move_are_in_one_insert(daemon, between):
     store(daemon, moved([record], 0))
     others = [sms(account, YESTERDAY - (2 + at) * DAY, **{"from": "v1"}) for at in range(63)]
     between.hold("INSERT INTO", skip=1)
-    asking = threading.Thread(target=post, args=(daemon, others + moved([record], 1)))
-    asking.start()
-    between.wait_for_held()
-    daemon.kill9()
-    between.release()
-    asking.join()
-    daemon.start()
-    await_ready(daemon)
+    kill_while_held(daemon, between, others + moved([record], 1))
     Shown(daemon, account).check(versions([record]), {"v0", "v1"})
     store(daemon, others + moved([record], 1))
     Shown(daemon, account, YESTERDAY - 70 * DAY).check(versions([record] + others), {"v1"})
@@ -143,14 +137,7 @@ def test_an_insert_that_breaks_off_between_two_rows_stores_nothing(daemon, betwe
     record = sms(account)
     store(daemon, moved([record], 0))
     between.cut("INSERT INTO", between_the_rows)
-    asking = threading.Thread(target=post, args=(daemon, moved([record], 1)))
-    asking.start()
-    between.wait_for_held(2)
-    daemon.kill9()
-    between.release()
-    asking.join()
-    daemon.start()
-    await_ready(daemon)
+    kill_while_held(daemon, between, moved([record], 1), 2)
     Shown(daemon, account).check(versions([record]), {"v0"})
     store(daemon, moved([record], 1))
     Shown(daemon, account).check(versions([record]), {"v1"})
@@ -182,7 +169,7 @@ def test_front_end_that_is_killed_at_any_moment_loses_nothing(daemon):
         daemon.kill9()
         mover.join()
         daemon.start()
-        await_ready(daemon)
+        daemon.await_ready()
         Shown(daemon, account).check(versions(records), {f"v{mover.version}", f"v{mover.version + 1}"})
         version = mover.version + 1
         store(daemon, moved(records, version))

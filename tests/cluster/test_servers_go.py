@@ -5,7 +5,7 @@ import pytest
 
 import cluster as clusters
 import harness
-from front_ends import PATIENCE, REASON, front_end, is_ready, server
+from front_ends import PATIENCE, REASON, front_end, server
 from test_front_ends import pair, reached
 from test_taking_in import both, fail_and_check, takes_in
 
@@ -29,7 +29,7 @@ def reached(front_end):
 
 def wait_until_both_serve(both):
     holder, other = both
-    harness.wait_for(lambda: is_ready(holder) and takes_in(other), PATIENCE)
+    harness.wait_for(lambda: holder.is_ready() and takes_in(other), PATIENCE)
 
 
 def wait_until_more_is_taken_in(producers, count):

@@ -70,7 +70,7 @@ def disturb(servers, daemon, crash):
     replica.resume()
     time.sleep(2)
     crash()
-    harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200, PATIENCE)
+    daemon.await_ready(PATIENCE)
 
 
 def test_each_row_of_a_spool_and_a_tail_is_stored_once(daemons, servers, tmp_path):
@@ -110,14 +110,10 @@ def test_small_files_of_a_spool_share_commits(daemons, servers, tmp_path):
     assert feed.rejected() == test_feeds.broken(0, count * size, every)
 
 
-def await_ready(daemon):
-    harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200, PATIENCE)
-
-
 def test_rotated_files_of_a_tail_share_commits(daemons, servers, tmp_path):
     feed = test_feeds.Feed(daemons, tmp_path, **records_in(servers, "rotated_files"))
     count, size, every = 150, 5, 4
-    await_ready(feed.daemon)
+    feed.daemon.await_ready(PATIENCE)
     feed.grow(test_feeds.rows(0, size, every))
     harness.wait_for(lambda: feed.ids() == test_feeds.numbers(0, size, every), PATIENCE)
     feed.daemon.kill9()
@@ -126,7 +122,7 @@ def test_rotated_files_of_a_tail_share_commits(daemons, servers, tmp_path):
     good = test_feeds.numbers(0, (count + 1) * size, every)
     harness.wait_for(lambda: feed.daemon.ctl("status")["ingest"]["accepted"] >= 100, PATIENCE)
     feed.crash()
-    await_ready(feed.daemon)
+    feed.daemon.await_ready(PATIENCE)
     harness.wait_for(lambda: len(feed.ids()) >= len(good), PATIENCE)
     assert feed.ids() == good
     harness.wait_for(lambda: len(feed.rejected()) >= len(test_feeds.broken(0, (count + 1) * size, every)), PATIENCE)
@@ -137,7 +133,7 @@ def test_rotated_files_of_a_tail_share_commits(daemons, servers, tmp_path):
 def test_small_files_of_an_import_share_commits_and_those_told_of_outlive_a_crash(daemons, servers, tmp_path):
     daemon = daemons(**records_in(servers, "small_imports"))
     account = daemon.new_account()
-    await_ready(daemon)
+    daemon.await_ready(PATIENCE)
     paths, ids = test_import.small_files(tmp_path, account, 1000)
     before = daemon.ctl("status")["ingest"]["commits"]
     assert daemon.ctl("import", *paths[:300])["accepted"] == 1500
@@ -148,7 +144,7 @@ def test_small_files_of_an_import_share_commits_and_those_told_of_outlive_a_cras
     told += importing.communicate(timeout=60)[0].splitlines()
     assert 0 < len(told) < 700 and importing.returncode == 1
     daemon.start()
-    await_ready(daemon)
+    daemon.await_ready(PATIENCE)
     pages = daemon.pages(account, product="SMS", direction="outbound", **test_import.whole_day())
     assert {record["id"] for page in pages for record in page["records"]} >= set(ids[:1500 + 5 * len(told)])
 

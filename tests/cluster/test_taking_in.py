@@ -12,7 +12,7 @@ import urllib.parse
 import pytest
 
 import harness
-from front_ends import END, PATIENCE, RANGE, REASON, START, begin, cluster, front_end, is_ready, post, post_as_asked, send, server, stored
+from front_ends import END, PATIENCE, RANGE, REASON, START, begin, cluster, front_end, post, post_as_asked, send, server, stored
 from test_changes import Loader, begin_waiting, end_waiting
 from test_front_ends import begin_forwarding, holds, pair, reached, readiness, run_through
 
@@ -300,11 +300,11 @@ def test_postgresql_goes_and_comes_back(both, server):
         server.stop()
         harness.wait_for(lambda: not takes_in(other), PATIENCE)
         server.resume()
-        harness.wait_for(lambda: takes_in(other) and is_ready(holder), PATIENCE)
+        harness.wait_for(lambda: takes_in(other) and holder.is_ready(), PATIENCE)
         server.crash()
         harness.wait_for(lambda: not takes_in(other), PATIENCE)
         server.start()
-        harness.wait_for(lambda: takes_in(other) and is_ready(holder), PATIENCE)
+        harness.wait_for(lambda: takes_in(other) and holder.is_ready(), PATIENCE)
 
     fail_and_check([holder, other], account, fail)
 

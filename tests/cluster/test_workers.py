@@ -15,7 +15,7 @@ import pytest
 
 import harness
 import reporting
-from front_ends import PATIENCE, RANGE, REASON, begin, cluster, front_end, is_ready, send, server, wait_for_report
+from front_ends import PATIENCE, RANGE, REASON, begin, cluster, front_end, send, server, wait_for_report
 from test_callbacks import LOCAL, receivers
 from test_front_ends import begin_forwarding, holds, reached
 from test_taking_in import takes_in
@@ -303,7 +303,7 @@ def test_worker_that_is_stopped_is_replaced_and_may_come_back(halfway):
     ended = see_them_made(holder, account, ids, receiver)
     worker.process.send_signal(signal.SIGCONT)
     harness.wait_for(lambda: "nobody waits for it any more" in worker.log(), PATIENCE)
-    harness.wait_for(lambda: is_ready(worker), PATIENCE)
+    worker.await_ready(PATIENCE)
     assert download(worker, account, ended[1]) == download(holder, account, ended[1])
 
 

@@ -738,7 +738,7 @@ class Start(Step):
             time.sleep(0.005)
         if not faulty:
             self.world.request("GET", "/v2/account", account=self.world.reader)
-            harness.wait_for(lambda: daemon.request("GET", "/readyz").status == 200)
+            daemon.await_ready()
 
     def finish(self):
         Page(self.world).act(False)
