@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "admin/session.h"
+#include "base/bufferevents.h"
 #include "base/log.h"
 
 #define SESSIONS_MAX (ADMIN_SESSIONS_MAX / 2) /* the others are left for cdrctl */
@@ -257,7 +258,7 @@ static bool connect_pair(struct admin_call *call, struct admin *admin, const cha
 	strncpy(peer.operator_name, operator_name, sizeof(peer.operator_name) - 1);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
 		return false;
-	call->socket = bufferevent_socket_new(admin->context.base, ends[0], BEV_OPT_CLOSE_ON_FREE);
+	call->socket = bufferevents_new(admin->context.base, ends[0], NULL, BUFFEREVENT_SSL_OPEN, 0);
 	if (!call->socket) {
 		close(ends[0]);
 		close(ends[1]);

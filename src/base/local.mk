@@ -4,6 +4,7 @@ libcdrd_a_SOURCES += \
 	src/base/algorithms.c src/base/algorithms.h \
 	src/base/audit.c src/base/audit.h \
 	src/base/buf.c src/base/buf.h \
+	src/base/bufferevents.c src/base/bufferevents.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/config.c src/base/config.h \
 	src/base/config_file.c \

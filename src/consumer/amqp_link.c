@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bufferevents.h"
 #include "base/clock.h"
 
 #define METHOD_MAX 4096 /* bytes of a method that is sent */
@@ -96,13 +97,11 @@ static void on_event(struct bufferevent *socket, short what, void *arg);
 static int open_socket(struct amqp_link *link, struct error *err)
 {
 	const struct amqp_link_options *options = &link->options;
-	int flags = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
 	SSL *ssl = options->tls ? make_tls(link, err) : NULL;
 
 	if (options->tls && !ssl)
 		return -1;
-	link->socket = ssl ? bufferevent_openssl_socket_new(options->base, -1, ssl, BUFFEREVENT_SSL_CONNECTING, flags) :
-	                     bufferevent_socket_new(options->base, -1, flags);
+	link->socket = bufferevents_new(options->base, -1, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_DEFER_CALLBACKS);
 	if (!link->socket)
 		return error_set(err, ERROR_NOMEM, "out of memory");
 	bufferevent_setcb(link->socket, on_read, NULL, on_event, link);

@@ -14,6 +14,7 @@
 #include "api/api.h"
 #include "base/algorithms.h"
 #include "base/audit.h"
+#include "base/bufferevents.h"
 #include "base/clock.h"
 #include "base/disk.h"
 #include "base/lag.h"
@@ -66,9 +67,11 @@ static void raise_descriptor_limit(void)
 
 struct event_base *daemon_make_base(void)
 {
-	struct event_config *config = event_config_new();
+	struct event_config *config;
 	struct event_base *base;
 
+	bufferevents_install();
+	config = event_config_new();
 	if (!config)
 		return NULL;
 	/* Timers to the microsecond: a commit_delay of 2 ms would be one of 3. No threads: no locks. */

@@ -23,10 +23,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bufferevents.h"
 #include "base/log.h"
 #include "tls/tls.h"
-
-#define BUFFEREVENT_BYTES_MAX 8192
 
 static bool is_for_now(int number)
 {
@@ -159,34 +158,15 @@ void http_transport_shut(struct http_connection *c)
 	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
 }
 
-/* libevent 2.1 crashes if it cannot have the buffers of a bufferevent with TLS. What was just free still is. */
-static bool has_memory(void)
-{
-	void *rehearsal = malloc(BUFFEREVENT_BYTES_MAX);
-	bool had = rehearsal != NULL;
-
-	free(rehearsal);
-	return had;
-}
-
 struct bufferevent *http_transport_open(struct http_connection *c, const struct http_listener *from, evutil_socket_t fd)
 {
-	struct event_base *base = from->server->base;
-	struct bufferevent *bev;
-
-	if (!from->tls)
-		return bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
-	c->ssl = tls_accept(from->tls);
-	if (!c->ssl || SSL_up_ref(c->ssl) != 1)
-		return NULL;
-	bev = has_memory() ? bufferevent_openssl_socket_new(base, fd, c->ssl, BUFFEREVENT_SSL_ACCEPTING,
-	                                                    BEV_OPT_CLOSE_ON_FREE) :
-	                     NULL;
-	SSL_free(c->ssl); /* the reference that is ours: libevent has freed its own if it failed */
-	if (!bev)
-		return NULL;
-	c->is_handshaking = true;
-	return bev;
+	if (from->tls) {
+		c->ssl = tls_accept(from->tls);
+		c->is_handshaking = true;
+		if (!c->ssl)
+			return NULL;
+	}
+	return bufferevents_new(from->server->base, fd, c->ssl, BUFFEREVENT_SSL_ACCEPTING, 0);
 }
 
 void http_transport_refuse_cleartext(struct http_connection *c)

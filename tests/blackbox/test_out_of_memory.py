@@ -4,12 +4,14 @@ import contextlib
 import errno
 import http.client
 import os
+import ssl
 
 import pytest
 
 import faults
 import harness
 import reporting
+from certificates import Authority
 from harness import wait_for
 from samples import DAY, NOON, SECOND, many_sms, sms, whole_day
 
@@ -204,6 +206,29 @@ def test_the_first_login_after_a_start_that_fails_is_no_last_one(short):
             with contextlib.suppress(OSError, http.client.HTTPException):
                 ask()
         assert ask() == 200
+
+
+def test_a_connection_is_whole_or_is_not_made(daemons, tmp_path):
+    """libevent would crash where a part of one with TLS is missing, and wait for what never comes where another is."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("localhost", "DNS:localhost", "IP:127.0.0.1")
+    port = harness.free_port()
+    secure = with_faults(daemons(start=False, listen_tls=f"127.0.0.1:{port}", tls_certificate=certificate, tls_key=key), tmp_path)
+    context = ssl.create_default_context(cafile=authority.certificate)
+    auth = {"Authorization": harness.basic(secure.account.id, secure.account.secret)}
+
+    def ask():
+        connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=10)
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", "/v2/account", headers=auth)
+                return connection.getresponse().status
+            except TimeoutError as error:
+                raise AssertionError("a connection hangs") from error
+
+    ask()
+    assert sweep(secure, ask, points=60, step=1) <= {200, "closed"} | FAILURES
+    assert ask() == 200
 
 
 def test_ingest_after_a_start_rejects_what_is_wrong_alone(short):
