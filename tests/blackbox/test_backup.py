@@ -19,7 +19,7 @@ import faults
 import harness
 import reporting
 from harness import wait_for
-from samples import DAY, HOUR, NOON, YESTERDAY, iso, many_sms, sms, whole_day
+from samples import DAY, HOUR, NOON, YESTERDAY, many_sms, sms, whole_day
 
 SEAL = {"seal_rows": "200", "seal_age": "300ms"}
 SETTLED_SECONDS = 2.2  # a file that changed more lately is copied again

@@ -9,7 +9,7 @@ import msgpack
 import pytest
 
 import harness
-from samples import NOON, SECOND, many_sms, sms, whole_day
+from samples import SECOND, many_sms, sms, whole_day
 
 COUNTED = ("accepted", "updated", "duplicates", "rejected")
 

@@ -10,8 +10,6 @@ import struct
 import time
 import urllib.parse
 
-import pytest
-
 import harness
 from harness import wait_for
 from samples import DAY, HOUR, NOON, SECOND, YESTERDAY, iso, many_sms, moment, sms

@@ -8,7 +8,7 @@ import subprocess
 
 import harness
 import pytest
-from test_debian import TOP, bootstrap, files_of_git, run, unmount
+from test_debian import bootstrap, files_of_git, run, unmount
 
 pytestmark = [pytest.mark.skipif(not os.environ.get("CDRD_LONG_TESTS"), reason="./runtests --long alone builds images"),
               pytest.mark.skipif(not shutil.which("buildah"), reason="buildah is not installed"),

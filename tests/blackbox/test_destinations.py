@@ -12,7 +12,7 @@ from delivery_servers import SlowServer
 from harness import CtlError, wait_for
 from s3_server import signature_of
 from samples import sms, whole_day
-from test_callbacks import FAST, LOCAL, ONCE, Receiver, certificate, make_certificate, receivers  # noqa: F401 (fixtures)
+from test_callbacks import FAST, LOCAL, ONCE, certificate, make_certificate, receivers  # noqa: F401 (fixtures)
 
 PATIENCE = 120
 SECRET = "hush-hush-secret-of-a-destination"

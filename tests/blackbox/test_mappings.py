@@ -6,7 +6,7 @@ import urllib.parse
 
 import harness
 import pytest
-from samples import UTC, YESTERDAY, whole_day
+from samples import YESTERDAY, whole_day
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MAPPINGS = os.path.join(HERE, "..", "..", "etc", "mappings")

@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-import harness
 from samples import around_noon
 
 TOP = os.path.join(os.path.dirname(__file__), "..", "..")

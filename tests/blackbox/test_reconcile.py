@@ -16,7 +16,7 @@ import pytest
 
 import harness
 from harness import CtlError, wait_for
-from samples import DAY, NOON, SECOND, YESTERDAY, iso
+from samples import NOON, SECOND, YESTERDAY, iso
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHIPPED = os.path.join(HERE, "..", "..", "etc", "mappings")

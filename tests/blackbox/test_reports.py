@@ -21,7 +21,7 @@ import harness
 import reporting
 import samples
 from harness import wait_for
-from samples import DAY, HOUR, NOON, SECOND, YESTERDAY, around_noon, iso, many_sms, moment, sms, whole_day
+from samples import DAY, HOUR, SECOND, YESTERDAY, around_noon, iso, many_sms, moment, sms, whole_day
 
 PER_PRODUCT = 300
 OWN = "REPORTS-USAGE"

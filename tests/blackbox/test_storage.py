@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 
-import harness
 import reporting
 from harness import wait_for
 from samples import DAY, NOON, YESTERDAY, iso, many_sms, sms, whole_day

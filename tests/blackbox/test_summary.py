@@ -14,7 +14,7 @@ import pytest
 
 import harness
 from harness import wait_for
-from samples import DAY, HOUR, SECOND, UTC, YESTERDAY, around_noon, iso, many_sms, moment, sms, whole_day
+from samples import DAY, HOUR, UTC, YESTERDAY, around_noon, iso, many_sms, moment, sms, whole_day
 
 COUNT = 6000
 START = YESTERDAY - 40 * DAY
