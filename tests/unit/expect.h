@@ -16,4 +16,7 @@
 			ck_abort_msg(__VA_ARGS__); \
 	} while (0)
 
+/* Expects 0 of a call that has the test's `err` to say why not. */
+#define ASSERT_OK(call) expect((call) == 0, "%s: %s", #call, err.message)
+
 #endif

@@ -14,10 +14,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "expect.h"
 #include "meta/meta.h"
 #include "meta/quarantine.h"
 #include "store/day_count.h"
 #include "store/store.h"
+#include "store/verify.h"
 
 #define FIXTURE_MAP_BYTES ((size_t)64 << 20)
 
@@ -33,6 +35,62 @@ static inline void begin_sealing(struct store *store)
 	struct error err = { 0 };
 
 	ck_assert_msg(store_seal_all(store, &err) == 0, "store_seal_all: %s", err.message);
+}
+
+/* Does all the maintenance that there is, with a commit after each slice. */
+static inline void fixture_maintain(struct store *store)
+{
+	struct error err = { 0 };
+	bool more = true, dirty;
+
+	while (more) {
+		ASSERT_OK(store_maintain(store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_commit(store, &err));
+	}
+}
+
+/* Seals what is committed. */
+static inline void fixture_seal(struct store *store)
+{
+	begin_sealing(store);
+	fixture_maintain(store);
+}
+
+/* What verifying has found. */
+struct fixture_faults {
+	int count;
+	char last[512]; /* "" if there is none */
+};
+
+/* A verify_fault_fn. */
+static inline void fixture_take_fault(void *arg, const char *fault)
+{
+	struct fixture_faults *faults = arg;
+
+	faults->count++;
+	snprintf(faults->last, sizeof(faults->last), "%s", fault);
+}
+
+/* Verifies everything, in the smallest slices. */
+static inline struct fixture_faults fixture_verify(struct store *store)
+{
+	struct fixture_faults faults = { 0 };
+	struct error err = { 0 };
+	struct verify *verify = verify_new(store, NULL, fixture_take_fault, &faults, &err);
+	bool done = false;
+
+	expect(verify, "verify_new: %s", err.message);
+	while (!done)
+		ASSERT_OK(verify_step(verify, 0, &done, &err));
+	verify_free(verify);
+	return faults;
+}
+
+static inline void fixture_assert_sound(struct store *store)
+{
+	struct fixture_faults faults = fixture_verify(store);
+
+	expect(faults.count == 0, "verify: %d faults, the last: %s", faults.count, faults.last);
 }
 
 /* In the smallest slices. */

@@ -9,6 +9,7 @@
 #define CDRD_TESTS_UNIT_STORE_SAMPLE_H
 
 #include "pick.h"
+#include "catalog/catalog.h"
 #include "record/record.h"
 
 /* A record and the bytes of its values, in one allocation; free() ends it. */
@@ -24,6 +25,12 @@ struct sampler {
 	uint64_t styles; /* the seed of what columns hold */
 	bool wild;       /* long values and many currencies */
 };
+
+/* The product of most samples. */
+static inline const struct catalog_product *sms(void)
+{
+	return catalog_product_find(STR_LITERAL("SMS"));
+}
 
 /* The key of an account: the number of one whose id has not 8 characters is their count. */
 struct account_key sample_account_key(const char *id);

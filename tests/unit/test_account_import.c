@@ -6,6 +6,7 @@
 
 #include "admin/account_csv.h"
 #include "base/clock.h"
+#include "expect.h"
 #include "meta/account_import.h"
 #include "meta/accounts.h"
 #include "store_fixture.h"
@@ -46,8 +47,6 @@ static void teardown(void)
 	account_import_free(import);
 	fixture_close(&f);
 }
-
-#define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
 
 static int read_file(const char *text)
 {

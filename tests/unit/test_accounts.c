@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "expect.h"
 #include "meta/account_row.h"
 #include "meta/accounts.h"
 #include "meta/credentials.h"
@@ -56,8 +57,6 @@ static void teardown(void)
 {
 	fixture_close(&f);
 }
-
-#define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
 
 #define ASSERT_FAILS(call, wanted) \
 	do { \

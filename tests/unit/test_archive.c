@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "expect.h"
 #include "record/record.h"
 #include "report/archive_private.h"
 #include "report/crc_append.h"
@@ -27,7 +28,6 @@ static struct buf file;
 static struct buf unpacked;
 static struct error err;
 
-#define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
 #define ASSERT_PUT(call) ck_assert_msg((call) == ARCHIVE_PUT, "%s: %s", #call, err.message)
 
 static void setup(void)

@@ -306,18 +306,6 @@ static void put_all(int count, int every)
 	ck_assert_msg(store_commit(f.store, &err) == 0, "%s", err.message);
 }
 
-static void seal_all(void)
-{
-	bool more = true, dirty;
-
-	begin_sealing(f.store);
-	while (more) {
-		ck_assert_msg(store_maintain(f.store, clock_monotonic_us() + 5000, &more, &dirty, &err) == 0, "%s",
-		              err.message);
-		ck_assert_msg(!dirty || store_commit(f.store, &err) == 0, "%s", err.message);
-	}
-}
-
 /* Has the store keep rows that are found by id from now on. */
 static void keep_rows(void)
 {
@@ -350,22 +338,6 @@ static int run_erase(struct erase_counts *counts, void (*between)(void))
 	erase_free(erase);
 	ck_assert_ptr_null(f.store->rows);
 	return result;
-}
-
-static void on_fault(void *arg, const char *fault)
-{
-	(void)arg;
-	ck_abort_msg("verify: %s", fault);
-}
-
-static void verify_all(void)
-{
-	struct verify *verify = verify_new(f.store, NULL, on_fault, NULL, &err);
-	bool done = false;
-
-	while (!done)
-		ck_assert_int_eq(verify_step(verify, INT64_MAX, &done, &err), 0);
-	verify_free(verify);
 }
 
 struct seen {
@@ -412,7 +384,7 @@ START_TEST(erasing_keeps_every_record_for_snapshots_of_before_and_after)
 
 	fixture_open(&f, FIXTURE_MAP_BYTES);
 	put_all(9000, 90);
-	seal_all();
+	fixture_seal(f.store);
 	for (int i = 9000; i < 9020; i++)
 		ck_assert_int_eq(put_sms(i, true, "hot"), 0);
 	ck_assert_int_eq(store_commit(f.store, &err), 0);
@@ -431,9 +403,9 @@ START_TEST(erasing_keeps_every_record_for_snapshots_of_before_and_after)
 		ck_assert_uint_eq(seen.erased, 120);
 		ck_assert_uint_eq(seen.bodies, 8900);
 	}
-	verify_all();
+	fixture_assert_sound(f.store);
 	fixture_restart(&f);
-	verify_all();
+	fixture_assert_sound(f.store);
 	ck_assert_uint_eq(look(store_snapshot(f.store)).erased, 120);
 	ck_assert_int_eq(run_erase(&counts, NULL), 0);
 	ck_assert_uint_eq(counts.records, 0);
@@ -465,7 +437,7 @@ START_TEST(what_arrives_between_slices_is_kept_and_erased)
 	f.options.seal_rows = 1000;
 	fixture_restart(&f);
 	put_all(9000, 90);
-	seal_all();
+	fixture_seal(f.store);
 	arrived = 0;
 	ck_assert_msg(run_erase(&counts, put_more) == 0, "%s", err.message);
 	while (arrived < 40)
@@ -478,7 +450,7 @@ START_TEST(what_arrives_between_slices_is_kept_and_erased)
 	/* those that became somebody else's before they were erased kept a message */
 	ck_assert_uint_eq(seen.erased, 80);
 	ck_assert_uint_eq(seen.bodies, 8920);
-	verify_all();
+	fixture_assert_sound(f.store);
 	fixture_close(&f);
 }
 END_TEST
@@ -489,12 +461,12 @@ START_TEST(a_full_map_fails_erasing_and_leaves_the_store_sound)
 
 	fixture_open(&f, FIXTURE_MAP_BYTES);
 	put_all(20000, 2);
-	seal_all();
+	fixture_seal(f.store);
 	f.options.day_map_bytes = (size_t)1 << 19; /* less than there is: LMDB raises it to that, and not a page more */
 	fixture_restart(&f);
 	ck_assert_int_eq(run_erase(&counts, NULL), -1);
 	ck_assert_msg(err.code == ERROR_FULL, "%s", err.message);
-	verify_all();
+	fixture_assert_sound(f.store);
 	struct seen seen = look(store_snapshot(f.store));
 	ck_assert_uint_eq(seen.records, 20000);
 	ck_assert_uint_eq(seen.persons + seen.erased, 10000);
@@ -502,7 +474,7 @@ START_TEST(a_full_map_fails_erasing_and_leaves_the_store_sound)
 	fixture_restart(&f);
 	ck_assert_msg(run_erase(&counts, NULL) == 0, "%s", err.message);
 	ck_assert_uint_eq(look(store_snapshot(f.store)).erased, 10000);
-	verify_all();
+	fixture_assert_sound(f.store);
 	fixture_close(&f);
 }
 END_TEST
@@ -554,7 +526,7 @@ START_TEST(a_copy_of_a_day_can_be_opened_and_checked)
 
 	fixture_open(&f, FIXTURE_MAP_BYTES);
 	put_all(5000, 10);
-	seal_all();
+	fixture_seal(f.store);
 	snprintf(path, sizeof(path), "%s/copy", f.dir);
 	ck_assert_int_eq(hot_backup_begin(f.store, &other, path, &err), -1);
 	ck_assert_int_eq(err.code, ERROR_NOT_FOUND);

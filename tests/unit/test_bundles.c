@@ -45,13 +45,6 @@ static void teardown(void)
 	fixture_close(&f);
 }
 
-#define ASSERT_OK(call) expect((call) == 0, "%s: %s", #call, err.message)
-
-static const struct catalog_product *sms(void)
-{
-	return catalog_product_find(STR_LITERAL("SMS"));
-}
-
 static const char *account(unsigned number)
 {
 	static char text[9];
@@ -91,25 +84,13 @@ static void commit(void)
 	model_commit(&model);
 }
 
-/* Seals what is committed. */
-static void seal(void)
-{
-	bool more = true, dirty;
-
-	begin_sealing(f.store);
-	while (more) {
-		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
-		ASSERT_OK(store_commit(f.store, &err));
-	}
-}
-
 static void seal_small_accounts(void)
 {
 	for (uint32_t row = 0; row < ROWS; row++)
 		for (unsigned i = 0; i < ACCOUNTS; i++)
 			put_many(account(i), 1);
 	commit();
-	seal();
+	fixture_seal(f.store);
 }
 
 /* All of an account's records are what the model says. */
@@ -132,24 +113,13 @@ static void check_account(const char *of)
 	check_end(&check);
 }
 
-static void on_fault(void *arg, const char *fault)
-{
-	snprintf(arg, 512, "%s", fault);
-}
-
 /* The last fault that is found, or "". */
 static const char *verify_all(void)
 {
-	static char text[512];
-	struct verify *verify = verify_new(f.store, NULL, on_fault, text, &err);
-	bool done = false;
+	static struct fixture_faults faults;
 
-	text[0] = '\0';
-	ck_assert_ptr_nonnull(verify);
-	while (!done)
-		ASSERT_OK(verify_step(verify, 0, &done, &err));
-	verify_free(verify);
-	return text;
+	faults = fixture_verify(f.store);
+	return faults.last;
 }
 
 static struct day *the_day(void)
@@ -219,7 +189,7 @@ START_TEST(blocks_of_small_accounts_share_values)
 	expect(stored.len > BUNDLE_BLOCK_MAX && stored.len == block.len, "%zu and %zu", stored.len, block.len);
 	buf_free(&stored);
 	buf_free(&block);
-	ck_assert_str_eq(verify_all(), "");
+	fixture_assert_sound(f.store);
 	for (unsigned i = 0; i < ACCOUNTS; i++)
 		check_account(account(i));
 	check_account("bigacct1");
@@ -237,7 +207,7 @@ START_TEST(full_bundles_leave_little_of_their_last_pages_free)
 		for (unsigned i = 0; i < 6 * ACCOUNTS; i++)
 			put_many(account(i), 1);
 	commit();
-	seal();
+	fixture_seal(f.store);
 	MDB_stat stat = stat_of(DAY_BUNDLES);
 	MDB_txn *txn = env_read(&the_day()->env, &err);
 	ck_assert_int_eq(mdb_cursor_open(txn, the_day()->env.dbi[DAY_BUNDLES], &cursor), 0);
@@ -255,7 +225,7 @@ START_TEST(full_bundles_leave_little_of_their_last_pages_free)
 	mdb_cursor_close(cursor);
 	ASSERT_OK(env_read_end(&the_day()->env, txn, 0, &err));
 	expect(full > 2, "%zu full bundles", full);
-	ck_assert_str_eq(verify_all(), "");
+	fixture_assert_sound(f.store);
 }
 END_TEST
 
@@ -299,7 +269,7 @@ START_TEST(a_bundle_is_read_after_a_restart)
 {
 	seal_small_accounts();
 	fixture_restart(&f);
-	ck_assert_str_eq(verify_all(), "");
+	fixture_assert_sound(f.store);
 	check_account(account(0));
 	check_account(account(ACCOUNTS - 1));
 }
@@ -312,7 +282,7 @@ START_TEST(a_bundle_half_of_which_is_dead_is_copied)
 	for (unsigned i = 0; i < ACCOUNTS; i++)
 		if (i % 4 != 0)
 			purge_account(account(i));
-	ck_assert_str_eq(verify_all(), "");
+	fixture_assert_sound(f.store);
 	size_t after = stat_of(DAY_BUNDLES).ms_overflow_pages;
 	expect(after <= before * 5 / 8, "%zu pages of %zu are left", after, before);
 	for (unsigned i = 0; i < ACCOUNTS; i += 4)
@@ -350,10 +320,10 @@ START_TEST(what_is_purged_out_of_a_bundle_is_gone_from_the_file)
 	expect(is_in_file(bytes), "the block is not where it is looked for");
 	purge_account(account(42));
 	ck_assert_uint_gt(stat_of(DAY_BUNDLES_DEAD).ms_entries, 0);
-	seal(); /* which packs, as that was demanded */
+	fixture_seal(f.store); /* which packs, as that was demanded */
 	ck_assert_uint_eq(stat_of(DAY_BUNDLES_DEAD).ms_entries, 0);
 	expect(!is_in_file(bytes), "the block is still there");
-	ck_assert_str_eq(verify_all(), "");
+	fixture_assert_sound(f.store);
 	check_account(account(41));
 	buf_free(&stored);
 	buf_free(&block);
@@ -370,12 +340,12 @@ START_TEST(what_is_sealed_while_a_day_is_counted_is_counted_once)
 	for (unsigned i = 0; i < COUNTED; i++)
 		put_many(account(i), 2);
 	commit();
-	seal();
+	fixture_seal(f.store);
 	for (unsigned i = 0; i < COUNTED; i++)
 		put_many(account(i), 3);
 	commit();
 	ck_assert_int_eq(store_count_day(f.store, &count, 0, &err), 0);
-	seal();
+	fixture_seal(f.store);
 	while ((result = store_count_day(f.store, &count, 0, &err)) == 0)
 		;
 	ck_assert_int_eq(result, 1);
@@ -401,7 +371,7 @@ START_TEST(what_is_committed_to_a_packed_file_lasts_at_once)
 	seal_small_accounts();
 	ASSERT_OK(repack_demand(f.store, NULL, &err));
 	purge_account(account(42));
-	seal();
+	fixture_seal(f.store);
 	ck_assert_ptr_ne(catalog->mdb, before);
 	expect(syncs_commits(catalog), "commits to the catalog are not synced");
 	expect(syncs_commits(&store_day(f.store, DAY, false, &err)->env), "commits to the day are not synced");
@@ -421,8 +391,8 @@ START_TEST(an_aborted_seal_leaves_no_bundle)
 	store_abort(f.store);
 	ck_assert_uint_eq(stat_of(DAY_BUNDLES).ms_entries, 0);
 	check_account(account(3));
-	seal();
-	ck_assert_str_eq(verify_all(), "");
+	fixture_seal(f.store);
+	fixture_assert_sound(f.store);
 	for (unsigned i = 0; i < ACCOUNTS; i++)
 		check_account(account(i));
 }
@@ -443,8 +413,8 @@ START_TEST(a_block_of_the_bundle_that_is_being_filled_is_found)
 		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, model.records[i]->now->time_us,
 		                   6));
 	commit();
-	seal();
-	ck_assert_str_eq(verify_all(), "");
+	fixture_seal(f.store);
+	fixture_assert_sound(f.store);
 	for (unsigned i = 0; i < ACCOUNTS; i++)
 		check_account(account(i));
 }
@@ -486,7 +456,7 @@ START_TEST(damage_of_bundles_is_told)
 	damage_first(DAY_BLOCK_DATA, offsetof(struct bundle_ref, offset) + 3);
 	expect(strlen(verify_all()) > 0, "a wrong reference is not found");
 	damage_first(DAY_BLOCK_DATA, offsetof(struct bundle_ref, offset) + 3);
-	ck_assert_str_eq(verify_all(), "");
+	fixture_assert_sound(f.store);
 }
 END_TEST
 
@@ -517,7 +487,7 @@ START_TEST(a_count_of_dead_bytes_that_cannot_be_read_is_told_and_made_anew)
 	expect(strstr(verify_all(), "how many bytes of a bundle of blocks are dead cannot be read"), "%s",
 	       verify_all());
 	purge_account(account(1));
-	ck_assert_str_eq(verify_all(), "");
+	fixture_assert_sound(f.store);
 	for (unsigned i = 2; i < ACCOUNTS; i++)
 		check_account(account(i));
 }
@@ -537,9 +507,9 @@ START_TEST(a_damaged_count_of_dead_bytes_does_not_keep_a_file_from_being_packed)
 	else
 		damage_first(DAY_BUNDLES_DEAD, 0);
 	expect(strlen(verify_all()) > 0, "the damage is not told");
-	seal();
+	fixture_seal(f.store);
 	expect(!is_in_file(bytes), "the block is still there");
-	ck_assert_str_eq(verify_all(), "");
+	fixture_assert_sound(f.store);
 	check_account(account(41));
 	buf_free(&stored);
 	buf_free(&block);
@@ -551,7 +521,7 @@ START_TEST(damage_of_a_block_names_the_account_by_its_id)
 	ASSERT_OK(accounts_add(f.meta, "x", NULL, "", "long-enough-secret", &err));
 	put_many("x", ROWS);
 	commit();
-	seal();
+	fixture_seal(f.store);
 	damage_first(DAY_BUNDLES, 100 + sizeof(uint32_t) + bundle_bytes_of(0));
 	expect(strstr(verify_all(), "account x, SMS, block 0"), "%s", verify_all());
 }
@@ -586,7 +556,7 @@ START_TEST(a_damaged_bundle_stays_as_it_is)
 		if (i % 4 != 0)
 			purge_account(account(i));
 	damage_first(DAY_BUNDLES, damages[_i]); /* mends it */
-	ck_assert_str_eq(verify_all(), "");
+	fixture_assert_sound(f.store);
 	for (unsigned i = 0; i < ACCOUNTS; i += 4)
 		check_account(account(i));
 }
@@ -628,9 +598,9 @@ START_TEST(what_is_purged_while_the_file_is_packed_is_gone_from_it)
 		ASSERT_OK(store_commit(f.store, &err));
 	}
 	purge_account(account(42));
-	seal();
+	fixture_seal(f.store);
 	expect(!is_in_file(bytes), "the block is still there");
-	ck_assert_str_eq(verify_all(), "");
+	fixture_assert_sound(f.store);
 	check_account(account(41));
 	buf_free(&stored);
 	buf_free(&block);

@@ -17,6 +17,7 @@
 #include "callback/callback.h"
 #include "callback/transfer.h"
 #include "callback/url.h"
+#include "expect.h"
 #include "store_fixture.h"
 
 Suite *suite_callback(void);
@@ -57,8 +58,6 @@ static struct config config;
 static struct event_base *base;
 static struct callbacks *callbacks;
 static struct receiver receiver;
-
-#define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
 
 /* --- the receiver --- */
 

@@ -276,18 +276,6 @@ static int records_with(const char *number)
 	return count;
 }
 
-static void seal_all(void)
-{
-	bool more = true, dirty;
-	struct error err = { 0 };
-
-	begin_sealing(stored.store);
-	while (more) {
-		ck_assert_msg(store_maintain(stored.store, INT64_MAX, &more, &dirty, &err) == 0, "%s", err.message);
-		ck_assert_msg(store_commit(stored.store, &err) == 0, "%s", err.message);
-	}
-}
-
 /* A part that lacks the number takes a record from a day that is still to be looked at to one that was. */
 START_TEST(what_moves_while_it_is_erased_is_erased)
 {
@@ -297,7 +285,7 @@ START_TEST(what_moves_while_it_is_erased_is_erased)
 	put_version("one", at(FIRST_DAY + 1, 1000), PERSON, "submitted", NULL);
 	put_version("other", at(FIRST_DAY, 1000), "447700900123", "submitted", NULL);
 	if (_i)
-		seal_all();
+		fixture_seal(stored.store);
 	struct erase *erase = begin_erasing(at(FIRST_DAY + 10, 0));
 	erase_days(erase, 1);
 	put_version("one", at(FIRST_DAY, 2000), NULL, "delivered", &merges);
@@ -316,7 +304,7 @@ START_TEST(an_update_of_what_was_erased_brings_no_number_back)
 	fixture_open(&stored, FIXTURE_MAP_BYTES);
 	put_version("one", at(FIRST_DAY, 1000), PERSON, "submitted", NULL);
 	if (_i)
-		seal_all();
+		fixture_seal(stored.store);
 	struct erase *erase = begin_erasing(at(FIRST_DAY, 2000));
 	erase_days(erase, 0);
 	erase_free(erase);

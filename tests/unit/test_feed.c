@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/task.h"
+#include "expect.h"
 #include "feed/feed_private.h"
 #include "ingest/ingest_private.h"
 #include "late_engine.h"
@@ -47,8 +48,6 @@ static struct mappings *mappings;
 static struct feeds *feeds;
 static struct error err;
 static char spool[128];
-
-#define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
 
 static void write_text(const char *name, const char *text)
 {

@@ -24,8 +24,6 @@ static struct fixture f;
 static struct sampler sampler;
 static struct sample *samples[RECORDS];
 
-#define ASSERT_OK(call) expect((call) == 0, "%s: %s", #call, err.message)
-
 static void setup(void)
 {
 	fixture_open(&f, FIXTURE_MAP_BYTES);
@@ -55,17 +53,6 @@ static void put_all(enum store_put_result wanted)
 		expect(result == wanted, "put of record %u gave %d, wanted %d", i, result, wanted);
 	}
 	ASSERT_OK(store_commit(f.store, &err));
-}
-
-static void seal_all(void)
-{
-	bool more = true, dirty;
-
-	begin_sealing(f.store);
-	while (more) {
-		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
-		ASSERT_OK(store_commit(f.store, &err));
-	}
 }
 
 static struct day *the_day(void)
@@ -124,7 +111,7 @@ START_TEST(nothing_is_kept_of_a_day_whose_rows_are_all_sealed)
 {
 	put_all(STORE_ACCEPTED);
 	ck_assert_uint_ge(the_day()->hot.partitions_used, ACCOUNTS);
-	seal_all();
+	fixture_seal(f.store);
 	const struct hot *hot = &the_day()->hot;
 
 	expect(hot->loaded, "hot rows are to be loaded again");
@@ -221,7 +208,7 @@ START_TEST(a_day_that_has_rested_is_read_and_written_as_before)
 	rest();
 	expect(the_day()->env.is_rested, "it does not rest");
 	put_all(STORE_DUPLICATE);
-	seal_all();
+	fixture_seal(f.store);
 	rest();
 	expect(the_day()->env.is_rested, "it does not rest when it is sealed");
 	put_all(STORE_DUPLICATE);

@@ -27,8 +27,6 @@ Suite *suite_hot_rows(void);
 
 static struct error err;
 
-#define ASSERT_OK(call) expect((call) == 0, "%s: %s", #call, err.message)
-
 /* --- the order --- */
 
 static void add(struct hot_order *order, int64_t time_us, uint64_t seq)
@@ -148,11 +146,6 @@ static void teardown(void)
 	fixture_close(&f);
 }
 
-static const struct catalog_product *sms(void)
-{
-	return catalog_product_find(STR_LITERAL("SMS"));
-}
-
 static void put(struct sample *sample)
 {
 	struct sample *stored;
@@ -204,12 +197,7 @@ static void commit(void)
 
 static void finish_sealing(void)
 {
-	bool more = true, dirty;
-
-	while (more) {
-		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
-		ASSERT_OK(store_commit(f.store, &err));
-	}
+	fixture_maintain(f.store);
 	hot_check(f.store, "sealed");
 }
 
@@ -218,23 +206,6 @@ static void seal_all(void)
 	commit();
 	begin_sealing(f.store);
 	finish_sealing();
-}
-
-static void fault(void *arg, const char *text)
-{
-	(void)arg;
-	expect(false, "%s", text);
-}
-
-static void assert_sound(void)
-{
-	struct verify *verify = verify_new(f.store, NULL, fault, NULL, &err);
-	bool done = false;
-
-	ck_assert_ptr_nonnull(verify);
-	while (!done)
-		ASSERT_OK(verify_step(verify, INT64_MAX, &done, &err));
-	verify_free(verify);
 }
 
 /* Page by page, of each account; and some by their ids. */
@@ -259,7 +230,7 @@ static void assert_all_there(const char *about)
 			;
 		check_end(&check);
 	}
-	assert_sound();
+	fixture_assert_sound(f.store);
 }
 
 static uint64_t entries_of(enum day_db db)
@@ -491,16 +462,6 @@ static uint64_t hot_rows_of(int32_t number)
 	return stats.hot_rows;
 }
 
-static void maintain(void)
-{
-	bool more = true, dirty;
-
-	while (more) {
-		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
-		ASSERT_OK(store_commit(f.store, &err));
-	}
-}
-
 /* Seals what is due; no more rows between two commits than so many. Returns how many were sealed. */
 static uint64_t seal_due(uint32_t most)
 {
@@ -652,20 +613,20 @@ START_TEST(only_rows_that_are_due_make_sealing_lag)
 	commit();
 	ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
 	expect(store_is_behind(f.store), "three accounts with %u rows are due", hot_partition_of(0)->rows);
-	maintain();
+	fixture_maintain(f.store);
 	expect(!store_is_behind(f.store), "all that was due is sealed");
 	int64_t age_us = f.store->options.seal_age_us;
 	f.store->options.seal_age_us = 0;
 	ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
 	expect(store_is_behind(f.store), "%llu rows are old enough", (unsigned long long)hot_rows_of(DAY));
-	maintain();
+	fixture_maintain(f.store);
 	expect(!store_is_behind(f.store), "all that was old enough is sealed");
 	f.store->options.seal_age_us = age_us;
 	put_many(ACCOUNTS * 200, ACCOUNTS * 217);
 	commit();
 	expect(store_is_behind(f.store), "%llu rows are more than memory is for", (unsigned long long)hot_rows_of(DAY));
 	set_rested(DAY, false);
-	maintain();
+	fixture_maintain(f.store);
 	expect(!store_is_behind(f.store), "%llu rows are hot", (unsigned long long)hot_rows_of(DAY));
 }
 END_TEST
@@ -736,8 +697,6 @@ static size_t in_file(void)
 /* Rows of acct0001 with the number are sealed, and dead among those of the others, which are hot. */
 static void make_dead_rows(void)
 {
-	bool more = true, dirty;
-
 	f.options.seal_rows = 50;
 	fixture_restart(&f);
 	for (uint32_t i = 0; i < 600; i++) {
@@ -747,10 +706,7 @@ static void make_dead_rows(void)
 		put_with_number(account, i);
 	}
 	ASSERT_OK(store_commit(f.store, &err));
-	while (more) {
-		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
-		ASSERT_OK(store_commit(f.store, &err));
-	}
+	fixture_maintain(f.store);
 	struct store_day_stats stats;
 	ASSERT_OK(fixture_count_day(f.store, DAY, &stats, &err));
 	ck_assert_uint_eq(stats.sealed_rows, 50);
@@ -781,14 +737,14 @@ START_TEST(a_number_is_erased_from_dead_rows_too)
 	}
 	erase_free(erase);
 	ck_assert_uint_eq(in_file(), 0);
-	assert_sound();
+	fixture_assert_sound(f.store);
 }
 END_TEST
 
 START_TEST(a_purged_account_leaves_no_dead_rows)
 {
 	struct purge *purge = NULL;
-	bool more = true, done = false, dirty;
+	bool done = false, dirty;
 
 	make_dead_rows();
 	size_t before = in_file();
@@ -798,13 +754,10 @@ START_TEST(a_purged_account_leaves_no_dead_rows)
 		ASSERT_OK(store_commit(f.store, &err));
 	}
 	purge_free(purge);
-	while (more) {
-		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
-		ASSERT_OK(store_commit(f.store, &err));
-	}
+	fixture_maintain(f.store);
 	expect(in_file() <= before - 50, "%zu of %zu are there", in_file(), before);
 	ck_assert_uint_eq(entries_of(DAY_HOT), 550);
-	assert_sound();
+	fixture_assert_sound(f.store);
 }
 END_TEST
 
@@ -821,12 +774,12 @@ START_TEST(of_more_rows_than_may_be_hot_those_of_days_at_rest_are_sealed_whole)
 	commit();
 	set_rested(DAY, true);
 	set_rested(DAY + 1, false);
-	maintain();
+	fixture_maintain(f.store);
 	ck_assert_uint_eq(hot_rows_of(DAY), ACCOUNTS * 2);
 	put_one(ACCOUNTS * 8, clock_day_start_us(DAY + 1));
 	commit();
 	set_rested(DAY + 1, false);
-	maintain();
+	fixture_maintain(f.store);
 	ck_assert_uint_eq(hot_rows_of(DAY), 0);
 	ck_assert_uint_eq(hot_rows_of(DAY + 1), ACCOUNTS * 6 + 1);
 }
@@ -901,7 +854,7 @@ START_TEST(more_rows_than_may_be_hot_are_sealed_before_their_time)
 	commit();
 	for (int turn = 0; turn < 2; turn++) {
 		set_rested(DAY, false);
-		maintain();
+		fixture_maintain(f.store);
 		ASSERT_OK(fixture_count_day(f.store, DAY, &stats, &err));
 		if (turn == 0) {
 			ck_assert_uint_eq(stats.hot_rows, ACCOUNTS * 8);
@@ -933,7 +886,7 @@ START_TEST(sealing_goes_on_where_the_largest_partitions_were_too_few)
 		put_of(account, account < 6 ? 29 : 20);
 	commit();
 	set_rested(DAY, false);
-	maintain();
+	fixture_maintain(f.store);
 	expect(hot_rows_of(DAY) <= 840, "%llu hot rows", (unsigned long long)hot_rows_of(DAY));
 }
 END_TEST
@@ -1097,6 +1050,7 @@ END_TEST
 /* Seals that grow join their runs of ids; a merge of the blocks of the first ones cuts them off. */
 START_TEST(a_run_that_is_cut_while_it_is_verified_is_no_fault)
 {
+	struct fixture_faults faults = { 0 };
 	struct verify *verify;
 	bool done = false;
 	uint32_t id = 0;
@@ -1107,7 +1061,7 @@ START_TEST(a_run_that_is_cut_while_it_is_verified_is_no_fault)
 		seal_all();
 	}
 	ck_assert_uint_eq(entries_of(DAY_BLOCK_IDS), 1);
-	verify = verify_new(f.store, NULL, fault, NULL, &err);
+	verify = verify_new(f.store, NULL, fixture_take_fault, &faults, &err);
 	for (int i = 0; i < _i; i++)
 		ASSERT_OK(verify_step(verify, 0, &done, &err));
 	for (size_t i = 0; i < 300; i += 2)
@@ -1118,6 +1072,7 @@ START_TEST(a_run_that_is_cut_while_it_is_verified_is_no_fault)
 	while (!done)
 		ASSERT_OK(verify_step(verify, 0, &done, &err));
 	verify_free(verify);
+	expect(faults.count == 0, "%s", faults.last);
 }
 END_TEST
 

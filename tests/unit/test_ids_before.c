@@ -15,6 +15,7 @@
 #include "store/verify.h"
 #include "store/versions.h"
 #include "store_fixture.h"
+#include "store_sample.h"
 
 Suite *suite_ids_before(void);
 
@@ -25,13 +26,6 @@ Suite *suite_ids_before(void);
 
 static struct fixture f;
 static struct error err;
-
-#define ASSERT_OK(call) expect((call) == 0, "%s: %s", #call, err.message)
-
-static const struct catalog_product *sms(void)
-{
-	return catalog_product_find(STR_LITERAL("SMS"));
-}
 
 static uint8_t column(const char *name)
 {
@@ -54,17 +48,6 @@ static enum store_put_result put(const char *id, const char *status, int32_t day
 	ASSERT_OK(store_put_version(f.store, &record, clock_day_start_us(day), &versions, &result, &err));
 	ASSERT_OK(store_commit(f.store, &err));
 	return result;
-}
-
-static void seal_all(void)
-{
-	bool more = true, dirty;
-
-	begin_sealing(f.store);
-	while (more) {
-		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
-		ASSERT_OK(store_commit(f.store, &err));
-	}
 }
 
 static uint64_t hash_as_it_was(const char *id)
@@ -126,7 +109,7 @@ static void setup(void)
 {
 	fixture_open(&f, FIXTURE_MAP_BYTES);
 	ck_assert_int_eq(put(SEALED_ID, "submitted", DAY), STORE_ACCEPTED);
-	seal_all();
+	fixture_seal(f.store);
 	ck_assert_int_eq(put(HOT_ID, "submitted", DAY), STORE_ACCEPTED);
 	struct day *day = store_day(f.store, DAY, false, &err);
 	ck_assert_ptr_nonnull(day);
@@ -182,30 +165,13 @@ static void check_found(const char *id, const char *status)
 	}
 }
 
-static void on_fault(void *arg, const char *fault)
-{
-	(void)arg;
-	ck_abort_msg("%s", fault);
-}
-
-static void check_sound(void)
-{
-	struct verify *verify = verify_new(f.store, NULL, on_fault, NULL, &err);
-	bool done = false;
-
-	ck_assert_ptr_nonnull(verify);
-	while (!done)
-		ASSERT_OK(verify_step(verify, INT64_MAX, &done, &err));
-	verify_free(verify);
-}
-
 START_TEST(ids_of_before_are_found_in_either_case)
 {
-	check_sound();
+	fixture_assert_sound(f.store);
 	check_found(SEALED_ID, "submitted");
 	check_found(HOT_ID, "submitted");
-	seal_all();
-	check_sound();
+	fixture_seal(f.store);
+	fixture_assert_sound(f.store);
 	check_found(SEALED_ID, "submitted");
 	check_found(HOT_ID, "submitted");
 }
@@ -223,8 +189,8 @@ START_TEST(a_record_of_before_that_comes_again_is_not_stored_twice)
 	check_found(SEALED_ID, "delivered");
 	check_found(HOT_ID, "delivered");
 	fixture_restart(&f);
-	seal_all();
-	check_sound();
+	fixture_seal(f.store);
+	fixture_assert_sound(f.store);
 	check_found(SEALED_ID, "delivered");
 	check_found(HOT_ID, "delivered");
 }
@@ -236,7 +202,7 @@ START_TEST(a_record_of_before_moves_to_the_day_beside)
 	ck_assert_int_eq(put(HOT_ID, "delivered", DAY - 1), STORE_UPDATED);
 	check_found(SEALED_ID, "delivered");
 	check_found(HOT_ID, "delivered");
-	check_sound();
+	fixture_assert_sound(f.store);
 }
 END_TEST
 

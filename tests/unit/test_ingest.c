@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/task.h"
+#include "expect.h"
 #include "ingest/check.h"
 #include "ingest/ingest.h"
 #include "ingest/ingest_private.h"
@@ -35,8 +36,6 @@ static struct ingest *ingest;
 static struct error err;
 static struct check check;
 static struct ingest_settings settings; /* of check */
-
-#define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
 
 static void begin(size_t day_map_bytes)
 {

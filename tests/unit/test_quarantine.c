@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "expect.h"
 #include "meta/accounts.h"
 #include "meta/change.h"
 #include "meta/quarantine.h"
@@ -32,8 +33,6 @@ static void teardown(void)
 	buf_free(&seen);
 	fixture_close(&f);
 }
-
-#define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
 
 static void put(int64_t time_us, const char *raw)
 {

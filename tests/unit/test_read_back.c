@@ -27,8 +27,6 @@ Suite *suite_read_back(void);
 #define SMALL_RUNS 8 /* of one partition are merged */
 #define ACCOUNT "acct0001"
 #define OTHER_ACCOUNT "acct0002"
-#define ASSERT_OK(call) expect((call) == 0, "%s: %s", #call, err.message)
-
 /* --- the encoders, and what they may do wrong --- */
 
 enum fault {
@@ -148,11 +146,6 @@ static void teardown(void)
 	fault = NONE;
 	model_free(&model);
 	fixture_close(&f);
-}
-
-static const struct catalog_product *sms(void)
-{
-	return catalog_product_find(STR_LITERAL("SMS"));
 }
 
 static void put_many(const char *account, uint32_t count)

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "expect.h"
 #include "meta/change.h"
 #include "meta/meta_env.h"
 #include "meta/quarantine.h"
@@ -32,8 +33,6 @@ static char dirs[FRONT_ENDS][64];
 static struct meta *metas[FRONT_ENDS];
 static struct meta_shared_options options;
 static struct error err;
-
-#define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
 
 /* --- the server --- */
 

@@ -51,13 +51,6 @@ static void teardown(void)
 	fixture_close(&f);
 }
 
-#define ASSERT_OK(call) expect((call) == 0, "%s: %s", #call, err.message)
-
-static const struct catalog_product *sms(void)
-{
-	return catalog_product_find(STR_LITERAL("SMS"));
-}
-
 static enum store_put_result put(struct sample *sample)
 {
 	struct sample *stored;
@@ -99,14 +92,8 @@ static void commit(void)
 
 static void seal_all(void)
 {
-	bool more = true, dirty;
-
 	commit();
-	begin_sealing(f.store);
-	while (more) {
-		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
-		ASSERT_OK(store_commit(f.store, &err));
-	}
+	fixture_seal(f.store);
 }
 
 static struct store_day_stats stats_of(int32_t day)
@@ -488,35 +475,10 @@ START_TEST(look_ups_find_what_is_being_sealed)
 }
 END_TEST
 
-static int count_fault;
-
-static void on_fault(void *arg, const char *fault)
-{
-	snprintf(arg, 512, "%s", fault);
-	count_fault++;
-}
-
-/* Verifies everything; returns the number of faults, the last of them in `text`. */
-static int verify_all(char text[512])
-{
-	struct verify *verify = verify_new(f.store, NULL, on_fault, text, &err);
-	bool done = false;
-
-	ck_assert_ptr_nonnull(verify);
-	count_fault = 0;
-	text[0] = '\0';
-	while (!done)
-		ASSERT_OK(verify_step(verify, 0, &done, &err));
-	verify_free(verify);
-	return count_fault;
-}
-
 START_TEST(verifying_does_not_make_the_store_forget_what_is_uncommitted)
 {
-	char text[512];
-
 	put_many("acct0001", DAY, 20);
-	expect(verify_all(text) == 0, "%s", text);
+	fixture_assert_sound(f.store);
 	for (size_t i = 0; i < 20; i++)
 		ck_assert_int_eq(put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND,
 		                                    model.records[i]->now->time_us, 0)),
@@ -728,11 +690,7 @@ START_TEST(sealing_all_begins_again_where_a_round_is_under_way)
 	store_day(f.store, DAY, false, &err)->hot.grown = true;
 	ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	expect(more && stats_of(DAY).hot_rows == 7000, "no round is under way");
-	begin_sealing(f.store);
-	for (more = true; more;) {
-		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
-		ASSERT_OK(store_commit(f.store, &err));
-	}
+	fixture_seal(f.store);
 	ck_assert_uint_eq(stats_of(DAY).hot_rows, 0);
 }
 END_TEST
@@ -832,50 +790,51 @@ static int scan_rows(const char *account, size_t *count)
 
 START_TEST(a_damaged_block_fails_its_own_requests_only)
 {
-	char text[512];
 	size_t count;
 
 	put_many("acct0001", DAY, 300);
 	put_many("acct0002", DAY, 300);
 	seal_all();
-	expect(verify_all(text) == 0, "%s", text);
+	fixture_assert_sound(f.store);
 	for (int i = 0; i < 60; i++) {
 		size_t at = i < 20 ? (size_t)i : (size_t)pick_u64(pick);
 		uint8_t bit = (uint8_t)(1 << pick_below(pick, 8));
 
 		damage("acct0001", at, bit);
-		expect(verify_all(text) > 0, "damage at %zu is not found", at);
-		expect(strstr(text, "acct0001") || strstr(text, "run of ids"), "%s", text);
+		struct fixture_faults faults = fixture_verify(f.store);
+		expect(faults.count > 0, "damage at %zu is not found", at);
+		expect(strstr(faults.last, "acct0001") || strstr(faults.last, "run of ids"), "%s", faults.last);
 		/* The skip index is looked at only where there are filters. */
-		if (!strstr(text, "skip part"))
+		if (!strstr(faults.last, "skip part"))
 			expect(scan_rows("acct0001", &count) == -1 && err.code == ERROR_CORRUPT, "%zu read, %s", count,
-			       text);
+			       faults.last);
 		ASSERT_OK(scan_rows("acct0002", &count));
 		ck_assert_uint_eq(count, 300);
 		damage("acct0001", at, bit); /* and back */
 	}
-	expect(verify_all(text) == 0, "%s", text);
+	fixture_assert_sound(f.store);
 	check_all("acct0001", true);
 }
 END_TEST
 
 START_TEST(every_damaged_block_is_named)
 {
-	char text[512];
-
 	put_many("acct0001", DAY, 5000);
 	seal_all();
 	ck_assert_uint_ge(stats_of(DAY).blocks, 2);
 	damage_block("acct0001", 0, 0, 1);
-	expect(verify_all(text) == 1 && strstr(text, "acct0001, SMS, block 0: "), "%d faults: %s", count_fault, text);
+	struct fixture_faults faults = fixture_verify(f.store);
+	expect(faults.count == 1 && strstr(faults.last, "acct0001, SMS, block 0: "), "%d faults: %s", faults.count,
+	       faults.last);
 	damage_block("acct0001", 1, 0, 1);
-	expect(verify_all(text) == 2 && strstr(text, "acct0001, SMS, block 1: "), "%d faults: %s", count_fault, text);
+	faults = fixture_verify(f.store);
+	expect(faults.count == 2 && strstr(faults.last, "acct0001, SMS, block 1: "), "%d faults: %s", faults.count,
+	       faults.last);
 }
 END_TEST
 
 START_TEST(a_damaged_skip_part_is_noticed_by_filters)
 {
-	char text[512];
 	struct check check;
 	int noticed = 0;
 
@@ -885,8 +844,8 @@ START_TEST(a_damaged_skip_part_is_noticed_by_filters)
 		size_t at = (size_t)pick_u64(pick);
 
 		damage("acct0001", at, 1);
-		verify_all(text);
-		if (strstr(text, "skip part")) {
+		struct fixture_faults faults = fixture_verify(f.store);
+		if (strstr(faults.last, "skip part")) {
 			struct scan_sink sink = { .on_record = count_record };
 			struct scan_position position = { 0 };
 			enum scan_end end;
