@@ -26,7 +26,7 @@ static void add_rate(struct http_request *request, const struct limits_rate *rat
 	http_reply_header(request, "RateLimit", text);
 }
 
-static bool take_rate(struct http_request *request, const struct api *app, enum limit limit)
+static bool take_rate(struct http_request *request, const struct api *app, enum plan_limit limit)
 {
 	const struct account *account = api_account(request);
 	struct limits_rate rate;
@@ -50,7 +50,7 @@ static bool has_read(struct http_request *request, const struct api *app)
 	char detail[ACCOUNT_ID_MAX + 160];
 	int64_t most;
 
-	if (limits_may_answer(app->limits, account, &most))
+	if (limits_may_use(app->limits, account, LIMITS_UNREAD, &most))
 		return true;
 	(void)snprintf(detail, sizeof(detail),
 	               "Account %s has %" PRId64 " answers that it has not read to the end (ten times "
@@ -65,22 +65,22 @@ static void *begin_unread(struct http_request *request, void *arg)
 	const struct api *app = arg;
 	const struct account *account = api_account(request);
 
-	return account->id[0] ? limits_unread_begin(app->limits, account) : NULL;
+	return account->id[0] ? limits_use_begin(app->limits, account, LIMITS_UNREAD) : NULL;
 }
 
 void api_count_unread(struct api *app)
 {
-	http_server_watch_unread(app->http, begin_unread, limits_unread_end);
+	http_server_watch_unread(app->http, begin_unread, limits_use_end);
 }
 
 bool api_admit_sync(struct http_request *request, void *app)
 {
-	return has_read(request, app) && take_rate(request, app, LIMIT_SYNC);
+	return has_read(request, app) && take_rate(request, app, PLAN_SYNC);
 }
 
 bool api_admit_async(struct http_request *request, void *app)
 {
-	return has_read(request, app) && take_rate(request, app, LIMIT_ASYNC);
+	return has_read(request, app) && take_rate(request, app, PLAN_ASYNC);
 }
 
 bool api_admit_download(struct http_request *request, void *arg)
@@ -90,7 +90,7 @@ bool api_admit_download(struct http_request *request, void *arg)
 	char detail[ACCOUNT_ID_MAX + 128];
 	int64_t most;
 
-	if (limits_may_download(app->limits, account, &most))
+	if (limits_may_use(app->limits, account, LIMITS_DOWNLOADS, &most))
 		return true;
 	(void)snprintf(detail, sizeof(detail),
 	               "Account %s has %" PRId64 " downloads in progress, which is all it may have.", account->id,

@@ -120,9 +120,9 @@ static void reply_beyond(struct http_request *request, uint64_t size)
 static void send_bytes(struct http_request *request, const struct api *app, const struct api_file *file, int status,
                        int fd, uint64_t offset, uint64_t length)
 {
-	void *download = limits_download_begin(app->limits, api_account(request));
+	void *download = limits_use_begin(app->limits, api_account(request), LIMITS_DOWNLOADS);
 
-	http_reply_file(request, status, file->type, fd, offset, length, limits_download_end, download);
+	http_reply_file(request, status, file->type, fd, offset, length, limits_use_end, download);
 }
 
 static void reply_part(struct http_request *request, const struct api *app, const struct api_file *file, int fd,

@@ -4,19 +4,25 @@
  */
 #include "limits/limits.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/invariant.h"
 #include "base/log.h"
 #include "base/recent.h"
 #include "limits/bucket.h"
 
-/* An account that has made requests. A forgotten one has no downloads or unread answers, and its buckets are full by then. */
+#define RATES 2 /* PLAN_SYNC and PLAN_ASYNC, the first of plan_limit */
+
+static_assert(PLAN_SYNC < RATES && PLAN_ASYNC < RATES, "a rate has a bucket");
+
+/* An account that has made requests. A forgotten one uses nothing, and its buckets are full by then. */
 struct tenant {
 	struct recent_entry entry;
-	struct bucket buckets[LIMITS_KINDS];
-	uint64_t downloads, unread;
+	struct bucket buckets[RATES];
+	uint64_t uses[LIMITS_USES];
 };
 
 struct limits {
@@ -33,7 +39,10 @@ static bool is_busy(const struct recent_entry *entry)
 {
 	const struct tenant *tenant = (const struct tenant *)entry;
 
-	return tenant->downloads > 0 || tenant->unread > 0;
+	for (int i = 0; i < LIMITS_USES; i++)
+		if (tenant->uses[i] > 0)
+			return true;
+	return false;
 }
 
 struct limits *limits_new(struct event_base *base, const struct config *config, struct billing *billing,
@@ -87,14 +96,6 @@ static const struct limit_row {
 	[PLAN_QUEUED] = { offsetof(struct config, reports_pending_max), "queued" },
 };
 
-/* A rate's row. */
-static const enum plan_limit rates[LIMITS_KINDS] = {
-	[LIMIT_NONE] = PLAN_LIMITS,
-	[LIMIT_SYNC] = PLAN_SYNC,
-	[LIMIT_ASYNC] = PLAN_ASYNC,
-	[LIMIT_DOWNLOAD] = PLAN_LIMITS,
-};
-
 /* The limit of the account's plan, or else the setting. */
 static int64_t limit_of(struct limits *limits, const struct account *account, enum plan_limit limit)
 {
@@ -106,21 +107,16 @@ static int64_t limit_of(struct limits *limits, const struct account *account, en
 	return *(const int64_t *)(const void *)(config + plan_limits[limit].setting);
 }
 
-bool limits_take(struct limits *limits, const struct account *account, enum limit limit, struct limits_rate *rate)
+bool limits_take(struct limits *limits, const struct account *account, enum plan_limit limit, struct limits_rate *rate)
 {
-	enum plan_limit row = rates[limit];
-	struct tenant *tenant;
+	struct tenant *tenant = tenant_get(limits, account);
 	bool taken;
 
-	rate->quota = 0;
-	if (row == PLAN_LIMITS)
-		return true;
-	tenant = tenant_get(limits, account);
-	rate->quota = tenant ? limit_of(limits, account, row) : 0;
+	rate->quota = tenant ? limit_of(limits, account, limit) : 0;
 	if (rate->quota == 0)
 		return true;
 	taken = bucket_take(&tenant->buckets[limit], rate->quota, clock_monotonic_us());
-	rate->name = plan_limits[row].name;
+	rate->name = plan_limits[limit].name;
 	rate->left = bucket_left(&tenant->buckets[limit]);
 	rate->reset_s = 1; /* a bucket fills up within a second */
 	if (!taken)
@@ -128,67 +124,36 @@ bool limits_take(struct limits *limits, const struct account *account, enum limi
 	return taken;
 }
 
-bool limits_may_download(struct limits *limits, const struct account *account, int64_t *most)
+bool limits_may_use(struct limits *limits, const struct account *account, enum limits_use use, int64_t *most)
 {
 	const struct tenant *tenant = tenant_get(limits, account);
 
-	*most = tenant ? limit_of(limits, account, PLAN_DOWNLOADS) : 0;
-	if (*most == 0 || tenant->downloads < (uint64_t)*most)
+	*most = use == LIMITS_DOWNLOADS ? limit_of(limits, account, PLAN_DOWNLOADS) :
+	                                  limits->config->sync_concurrent_max * LIMITS_UNREAD_TIMES;
+	if (*most == 0 || !tenant || tenant->uses[use] < (uint64_t)*most)
 		return true;
 	limits->exceeded++;
 	return false;
 }
 
-bool limits_may_answer(struct limits *limits, const struct account *account, int64_t *most)
-{
-	const struct tenant *tenant = tenant_get(limits, account);
-
-	*most = limits->config->sync_concurrent_max * LIMITS_UNREAD_TIMES;
-	if (*most == 0 || !tenant || tenant->unread < (uint64_t)*most)
-		return true;
-	limits->exceeded++;
-	return false;
-}
-
-void *limits_unread_begin(struct limits *limits, const struct account *account)
+void *limits_use_begin(struct limits *limits, const struct account *account, enum limits_use use)
 {
 	struct tenant *tenant = tenant_get(limits, account);
 
-	if (tenant)
-		tenant->unread++;
-	return tenant;
+	if (!tenant)
+		return NULL;
+	tenant->uses[use]++;
+	return &tenant->uses[use]; /* the tenant is busy from now on, so it stays where it is */
 }
 
-void limits_unread_end(void *unread)
+void limits_use_end(void *begun)
 {
-	struct tenant *tenant = unread;
+	uint64_t *uses = begun;
 
-	if (tenant->unread > 0)
-		tenant->unread--;
-}
-
-void *limits_download_begin(struct limits *limits, const struct account *account)
-{
-	struct tenant *tenant = tenant_get(limits, account);
-
-	/* Busy from now on, so it stays where it is. */
-	if (tenant)
-		tenant->downloads++;
-	return tenant;
-}
-
-void limits_download_end(void *download)
-{
-	struct tenant *tenant = download;
-
-	if (tenant && tenant->downloads > 0)
-		tenant->downloads--;
-}
-
-static int64_t tokens_left(struct tenant *tenant, enum limit limit, int64_t rate)
-{
-	bucket_fill(&tenant->buckets[limit], rate, clock_monotonic_us());
-	return bucket_left(&tenant->buckets[limit]);
+	if (!uses)
+		return;
+	INVARIANT(*uses > 0);
+	--*uses;
 }
 
 void limits_look(struct limits *limits, const struct account *account, enum plan_limit limit, struct limits_left *left)
@@ -200,10 +165,12 @@ void limits_look(struct limits *limits, const struct account *account, enum plan
 	left->left = left->most;
 	if (!tenant || left->most == 0)
 		return;
-	if (limit == PLAN_SYNC || limit == PLAN_ASYNC)
-		left->left = tokens_left(tenant, limit == PLAN_SYNC ? LIMIT_SYNC : LIMIT_ASYNC, left->most);
-	else if (limit == PLAN_DOWNLOADS)
-		left->left -= (int64_t)tenant->downloads;
+	if (limit < RATES) {
+		bucket_fill(&tenant->buckets[limit], left->most, clock_monotonic_us());
+		left->left = bucket_left(&tenant->buckets[limit]);
+	} else if (limit == PLAN_DOWNLOADS) {
+		left->left -= (int64_t)tenant->uses[LIMITS_DOWNLOADS];
+	}
 }
 
 uint64_t limits_queued_max(struct limits *limits, const struct account *account)

@@ -2,8 +2,8 @@
 /*
  * limits.h: how many requests an account, and all together, may make.
  *
- * An account's buckets and downloads live in memory; its limits come from its plan (billing/plans.h) or the settings. 0
- * means no limit.
+ * They are counted in memory: requests with token buckets (bucket.h), downloads and unread answers while they last. An
+ * account's limits come from its plan (billing/plans.h) or the settings. 0 means no limit.
  */
 #ifndef CDRD_LIMITS_LIMITS_H
 #define CDRD_LIMITS_LIMITS_H
@@ -18,8 +18,6 @@
 #include "limits/load_shedding.h"
 #include "limits/key_uses.h"
 #include "limits/logins.h"
-
-enum limit { LIMIT_NONE, LIMIT_SYNC, LIMIT_ASYNC, LIMIT_DOWNLOAD, LIMITS_KINDS };
 
 struct limits;
 
@@ -38,25 +36,24 @@ struct limits_rate {
 	int64_t reset_s; /* until the full quota is available again */
 };
 
-#define LIMITS_UNREAD_TIMES 10 /* sync_concurrent_max: so many answers of an account may wait to be read */
+/* May the account make a request of this rate, PLAN_SYNC or PLAN_ASYNC, now? Takes a token if so. Fills *rate either way. */
+bool limits_take(struct limits *limits, const struct account *account, enum plan_limit limit, struct limits_rate *rate);
 
-/* May the account make such a request now? Takes a token if so. Fills *rate either way. */
-bool limits_take(struct limits *limits, const struct account *account, enum limit limit, struct limits_rate *rate);
+/* What an account has for a while, and at most so many of at a time. */
+enum limits_use {
+	LIMITS_DOWNLOADS, /* in progress: PLAN_DOWNLOADS */
+	LIMITS_UNREAD, /* answers that wait in memory until its clients read them: LIMITS_UNREAD_TIMES sync_concurrent_max */
+	LIMITS_USES
+};
+#define LIMITS_UNREAD_TIMES 10
 
-/* Downloads in progress: may there be one more? */
-bool limits_may_download(struct limits *limits, const struct account *account, int64_t *most);
+/* May there be one more? *most: how many there may be. */
+bool limits_may_use(struct limits *limits, const struct account *account, enum limits_use use, int64_t *most);
 
-/* Answers that wait in memory until the account's clients read them: may there be one more? */
-bool limits_may_answer(struct limits *limits, const struct account *account, int64_t *most);
-
-/* As the two below. */
-void *limits_unread_begin(struct limits *limits, const struct account *account);
-void limits_unread_end(void *unread);
-
-/* Begins a download. Pass the result to limits_download_end once, while `limits` lives; NULL, which may be passed too, when
- * out of memory to count it. */
-void *limits_download_begin(struct limits *limits, const struct account *account);
-void limits_download_end(void *download);
+/* Counts one more. Pass the result to limits_use_end once, while `limits` lives; NULL, which may be passed too, when out of
+ * memory to count it. */
+void *limits_use_begin(struct limits *limits, const struct account *account, enum limits_use use);
+void limits_use_end(void *begun);
 
 /* How much of something an account may have, and what of it is left now, without taking any. */
 struct limits_left {
