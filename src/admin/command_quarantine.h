@@ -19,7 +19,4 @@ void quarantine_write_entry(struct json *j, const struct quarantine_entry *entry
 /* The object with only the bytes, as base64url. */
 void quarantine_write_raw(struct json *j, const struct quarantine_entry *entry);
 
-/* The format's name for --format. */
-const char *quarantine_format_name(enum parse_format format);
-
 #endif

@@ -10,7 +10,8 @@
 #include "base/id.h"
 #include "record/encoding.h"
 
-const char *quarantine_format_name(enum parse_format format)
+/* For --format. */
+static const char *format_name(enum parse_format format)
 {
 	static const char *const names[] = {
 		[PARSE_NDJSON] = "ndjson", [PARSE_JSON_ARRAY] = "json", [PARSE_MSGPACK] = "msgpack",
@@ -110,7 +111,7 @@ void quarantine_write_entry(struct json *j, const struct quarantine_entry *entry
 {
 	json_object_begin(j);
 	quarantine_write_columns(j, entry);
-	json_member_text(j, "format", quarantine_format_name(entry->format));
+	json_member_text(j, "format", format_name(entry->format));
 	if (entry->product_name.len > 0)
 		json_member_str(j, "default_product", entry->product_name);
 	for (size_t i = 0; i < INGEST_SETTINGS_COUNT; i++)

@@ -90,9 +90,6 @@ struct session {
 /* Takes over fd. If `refusal` is not NULL, it is sent and the connection closed. Closes fd when there is no memory. */
 void session_open(struct admin *admin, int fd, const struct session_peer *peer, const struct error *refusal);
 
-/* Appends who it is, for the log: "uid 0, pid 4711", or "operator jane". */
-void session_add_peer(struct buf *out, const struct session_peer *peer);
-
 /* Calls on_close of the current command, then frees the session. */
 void session_close(struct session *session);
 

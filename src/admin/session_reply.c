@@ -293,7 +293,8 @@ void admin_reply_progress_end(struct admin_reply *reply)
 	admin_reply_line_end(reply, (struct str){ NULL, 0 });
 }
 
-void session_add_peer(struct buf *out, const struct session_peer *peer)
+/* For the log: "uid 0, pid 4711", or "operator jane". */
+static void add_peer(struct buf *out, const struct session_peer *peer)
 {
 	if (peer->operator_name[0])
 		buf_addf(out, "operator %s", peer->operator_name);
@@ -310,7 +311,7 @@ void admin_reply_log(const struct admin_reply *reply, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	session_add_peer(&who, &reply->session->peer);
+	add_peer(&who, &reply->session->peer);
 	log_info("admin", "%s (%s)", text, buf_cstr(&who) ? who.data : "?");
 	buf_free(&who);
 	admin_audit(reply, text);

@@ -53,11 +53,6 @@ bool api_plan_refuse(struct http_request *request, struct str parameter, const c
 	return false;
 }
 
-bool api_plan_any_values(const struct api *app)
-{
-	return strcmp(app->config->filter_values, "any") == 0;
-}
-
 bool api_plan_make(struct http_request *request, const struct api *app, enum query_kind kind,
                    const struct query_limits *limits, int64_t received_us, struct query_params *params,
                    struct query_plan *plan)
@@ -66,7 +61,7 @@ bool api_plan_make(struct http_request *request, const struct api *app, enum que
 	struct query_problems problems;
 	struct error err;
 
-	all.any_values = api_plan_any_values(app);
+	all.any_values = strcmp(app->config->filter_values, "any") == 0;
 	query_problems_clear(&problems);
 	if (query_params_decode(params, http_request_query(request), &err) < 0) {
 		http_reply_error(request, &err);

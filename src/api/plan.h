@@ -26,9 +26,6 @@ bool api_plan_may(struct http_request *request, const struct api *app, struct qu
 /* Answers 422: one parameter is wrong. Always false. */
 bool api_plan_refuse(struct http_request *request, struct str parameter, const char *reason);
 
-/* Do filters take values other than the known ones (filter_values)? */
-bool api_plan_any_values(const struct api *app);
-
 /* From the parameters in the target to a plan that the account may have read. False when the request has been answered
  * instead. *params must be empty; the plan borrows from it, and in any case it must be freed. */
 bool api_plan_make(struct http_request *request, const struct api *app, enum query_kind kind,

@@ -104,7 +104,8 @@ void text_add_bytes(struct buf *out, double bytes)
 	buf_addf(out, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
 }
 
-void text_add_duration(struct buf *out, uint64_t seconds)
+/* "2d 3h" */
+static void add_duration(struct buf *out, uint64_t seconds)
 {
 	if (seconds >= 86400)
 		buf_addf(out, "%" PRIu64 "d %" PRIu64 "h", seconds / 86400, seconds / 3600 % 24);
@@ -134,7 +135,7 @@ static void add_bytes(struct buf *out, const struct tree *value)
 
 static void add_seconds(struct buf *out, const struct tree *value)
 {
-	text_add_duration(out, strtoull(value->text, NULL, 10));
+	add_duration(out, strtoull(value->text, NULL, 10));
 }
 
 static void add_ms(struct buf *out, const struct tree *value)

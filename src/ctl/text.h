@@ -24,10 +24,9 @@ int text_add(struct buf *out, const char *text);
 /* How many bytes of a text, which has no control characters, take at most so many columns. */
 size_t text_fit(const char *text, int columns);
 
-/* "1,234,567", "1.5 MiB", "2d 3h", "0:42", "1:02:03" */
+/* "1,234,567", "1.5 MiB", "0:42", "1:02:03" */
 void text_add_count(struct buf *out, uint64_t count);
 void text_add_bytes(struct buf *out, double bytes);
-void text_add_duration(struct buf *out, uint64_t seconds);
 void text_add_clock(struct buf *out, uint64_t seconds);
 
 /*

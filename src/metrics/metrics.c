@@ -21,7 +21,7 @@ struct metrics {
 
 /* --- the text --- */
 
-void metrics_write(const struct metrics_sources *sources, struct buf *out)
+static void write_all(const struct metrics_sources *sources, struct buf *out)
 {
 	struct snapshot snapshot;
 	const char *name = "";
@@ -59,7 +59,7 @@ static void on_metrics(struct http_request *request, void *app)
 		                   "The Host is neither an address nor localhost nor one of metrics_hosts.");
 		return;
 	}
-	metrics_write(&metrics->sources, &body);
+	write_all(&metrics->sources, &body);
 	http_reply_header(request, "Cache-Control", "no-store");
 	http_reply(request, 200, CONTENT_TYPE, &body);
 }

@@ -25,7 +25,4 @@ MUST_CHECK struct metrics *metrics_new(struct tasks *tasks, const struct config 
 /* Does nothing on NULL. */
 void metrics_free(struct metrics *metrics);
 
-/* Appends all metrics as text. */
-void metrics_write(const struct metrics_sources *sources, struct buf *out);
-
 #endif

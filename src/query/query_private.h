@@ -67,9 +67,6 @@ void query_take_filter(struct query_making *making, const struct catalog_filter 
 /* Adds a problem: the product does not take this parameter. */
 void query_refuse_filter(struct query_making *making, struct str name);
 
-/* Adds a problem: the value is none of `allowed` (ends with NULL). */
-void query_refuse_value(struct query_making *making, struct str name, struct str value, const char *const *allowed);
-
 /* The index of `value` in `words`, which end with NULL; if it is none of them, adds a problem and returns the first. */
 size_t query_take_word(struct query_making *making, struct str name, struct str value, const char *const *words);
 

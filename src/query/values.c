@@ -15,7 +15,8 @@ void query_refuse_filter(struct query_making *making, struct str name)
 	                   STR_ARGS(making->plan->product->name));
 }
 
-void query_refuse_value(struct query_making *making, struct str name, struct str value, const char *const *allowed)
+/* The value is none of `allowed`, which ends with NULL. */
+static void refuse_value(struct query_making *making, struct str name, struct str value, const char *const *allowed)
 {
 	struct buf list = { 0 };
 
@@ -171,7 +172,7 @@ size_t query_take_word(struct query_making *making, struct str name, struct str 
 		if (str_is(value, words[i]))
 			return i;
 	}
-	query_refuse_value(making, name, value, words);
+	refuse_value(making, name, value, words);
 	return 0;
 }
 
@@ -272,7 +273,7 @@ static bool take_direction(struct query_making *making, struct str name, struct 
 
 	plan->direction = catalog_direction_parse(value);
 	if (plan->direction == CATALOG_NO_DIRECTION) {
-		query_refuse_value(making, name, value, directions);
+		refuse_value(making, name, value, directions);
 		return false;
 	}
 	return !plan->product->partition_direction;
@@ -307,7 +308,7 @@ void query_take_filter(struct query_making *making, const struct catalog_filter 
 	if (is_direction && !take_direction(making, filter->name, value))
 		return;
 	if (!is_direction && !making->limits->any_values && !catalog_filter_knows(filter, value)) {
-		query_refuse_value(making, filter->name, value, filter->values);
+		refuse_value(making, filter->name, value, filter->values);
 		return;
 	}
 	if (kind == CATALOG_NUMBER && !take_number(making, filter->name, value, &taken))

@@ -44,7 +44,6 @@ struct reconciles {
 
 /* Puts it in its place among the others. */
 void reconciles_insert(struct reconciles *reconciles, struct reconcile_job *job);
-struct reconcile_job *reconciles_find(const struct reconciles *reconciles, struct str id);
 
 /* Starts what waits, if there is room. */
 void reconciles_wake(struct reconciles *reconciles);

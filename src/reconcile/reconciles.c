@@ -27,7 +27,7 @@ void reconciles_insert(struct reconciles *reconciles, struct reconcile_job *job)
 	TAILQ_INSERT_TAIL(&reconciles->jobs, job, link);
 }
 
-struct reconcile_job *reconciles_find(const struct reconciles *reconciles, struct str id)
+static struct reconcile_job *find(const struct reconciles *reconciles, struct str id)
 {
 	struct reconcile_job *job;
 
@@ -39,7 +39,7 @@ struct reconcile_job *reconciles_find(const struct reconciles *reconciles, struc
 
 const struct reconciliation *reconciles_get(const struct reconciles *reconciles, struct str id)
 {
-	const struct reconcile_job *job = reconciles_find(reconciles, id);
+	const struct reconcile_job *job = find(reconciles, id);
 
 	return job ? &job->shown : NULL;
 }
@@ -114,7 +114,7 @@ void reconciles_wake(struct reconciles *reconciles)
 
 int reconciles_cancel(struct reconciles *reconciles, struct str id, const char *by, struct error *err)
 {
-	struct reconcile_job *job = reconciles_find(reconciles, id);
+	struct reconcile_job *job = find(reconciles, id);
 	char reason[128];
 
 	if (!job)

@@ -24,7 +24,7 @@ static const struct parse_format_ops *const formats[] = {
 
 /* --- items --- */
 
-void parse_deliver(struct parser *parser, struct str raw)
+static void deliver(struct parser *parser, struct str raw)
 {
 	struct parse_item item = {
 		.line = parser->line,
@@ -61,15 +61,8 @@ void parse_faults_clear(struct parser *parser)
 	parser->partial = false;
 }
 
-void parse_deliver_read(struct parser *parser, struct str raw)
-{
-	if (parser->faults_count == 0)
-		parse_deliver(parser, raw);
-	else
-		parse_deliver_fault(parser, raw);
-}
-
-void parse_deliver_fault(struct parser *parser, struct str raw)
+/* Calls back with the faults noted. Does nothing when memory has run out: the record is not to blame. */
+static void deliver_fault(struct parser *parser, struct str raw)
 {
 	struct parse_item item = {
 		.line = parser->line,
@@ -89,6 +82,14 @@ void parse_deliver_fault(struct parser *parser, struct str raw)
 	if (parser->end.code != ERROR_NOMEM)
 		parser->on_item(parser->arg, &item);
 	parse_faults_clear(parser);
+}
+
+void parse_deliver_read(struct parser *parser, struct str raw)
+{
+	if (parser->faults_count == 0)
+		deliver(parser, raw);
+	else
+		deliver_fault(parser, raw);
 }
 
 /* Where the current record begins, if there is one: otherwise only the loop below knows how far reading has got. */
@@ -114,7 +115,7 @@ void parse_stop(struct parser *parser, const char *format, ...)
 void parse_break(struct parser *parser, struct str raw)
 {
 	parse_stop(parser, "%s", parser->faults[0].reason);
-	parse_deliver_fault(parser, raw);
+	deliver_fault(parser, raw);
 }
 
 void parse_no_memory(struct parser *parser)
@@ -134,7 +135,7 @@ void parse_complete(struct parser *parser, struct str text)
 	if (parse_is_too_long(parser)) {
 		parse_fault(parser, STR_LITERAL(""), "Longer than the %zu bytes allowed",
 		            parser->limits.line_max_bytes);
-		parse_deliver_fault(parser, text);
+		deliver_fault(parser, text);
 	} else {
 		parser->ops->record(parser, text);
 	}

@@ -157,9 +157,6 @@ struct parser {
 
 /* --- parse.c: items --- */
 
-/* Calls back with parser->record. */
-void parse_deliver(struct parser *parser, struct str raw);
-
 /* Notes a fault of the record. Always false, so that a reader can return it. */
 bool parse_fault(struct parser *parser, struct str field, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -169,9 +166,6 @@ void parse_faults_clear(struct parser *parser);
 
 /* Calls back with parser->record if there are no faults, with them otherwise. */
 void parse_deliver_read(struct parser *parser, struct str raw);
-
-/* Calls back with the faults noted. Does nothing when memory has run out: the record is not to blame. */
-void parse_deliver_fault(struct parser *parser, struct str raw);
 
 /* Ends the body: nothing more can be read from it. Nothing if it has ended already. */
 void parse_stop(struct parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -190,7 +190,8 @@ bool pieces_each(enum parse_format format, struct str header, struct str raw, pi
 	return format == PARSE_MSGPACK ? each_pair(raw, fn, arg) : each_member(raw, fn, arg);
 }
 
-struct str pieces_text(enum parse_format format, struct str value)
+/* The text of a value: without its quotes (escapes stay), or of a str. Empty when it is something else. */
+static struct str text_of(enum parse_format format, struct str value)
 {
 	if (format == PARSE_MSGPACK)
 		return text_of_msgpack(value);
@@ -210,7 +211,7 @@ static void look_at_piece(void *arg, const struct piece *piece)
 
 	for (size_t i = 0; i < search->count; i++)
 		if (piece->name.len > 0 && str_equal(piece->name, search->names[i]))
-			search->values[i] = pieces_text(search->format, piece->value);
+			search->values[i] = text_of(search->format, piece->value);
 }
 
 void pieces_find(enum parse_format format, struct str header, struct str raw, const struct str *names, size_t count,

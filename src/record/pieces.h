@@ -21,9 +21,6 @@ struct piece {
 typedef void (*pieces_fn)(void *arg, const struct piece *piece);
 bool pieces_each(enum parse_format format, struct str header, struct str raw, pieces_fn fn, void *arg);
 
-/* The text of a value: without its quotes (escapes stay), or of a str. Empty when it is something else. */
-struct str pieces_text(enum parse_format format, struct str value);
-
 /* The texts of the fields called `names`, `count` of them, into `values`; empty where there is none. Keeps what it
  * found before the point where the record cannot be split. */
 void pieces_find(enum parse_format format, struct str header, struct str raw, const struct str *names, size_t count,

@@ -125,7 +125,6 @@ static int count_block(struct day *day, MDB_txn *txn, MDB_val key, MDB_val val, 
 	stats->blocks++;
 	stats->sealed_rows += block.rows;
 	stats->deleted_rows += block.deleted;
-	stats->block_bytes += block.value_bytes;
 	stats->csv_bytes += block.csv_bytes;
 	stats->old_blocks += (uint64_t)is_old;
 	return 0;

@@ -22,8 +22,7 @@ struct store_day_stats {
 	uint64_t old_blocks; /* of the format before, not upgraded yet */
 	uint64_t sealed_rows;
 	uint64_t deleted_rows; /* of the sealed ones: newer versions replaced them */
-	uint64_t block_bytes;  /* of blocks, without ids and trees */
-	uint64_t csv_bytes;    /* of the lines in them */
+	uint64_t csv_bytes;    /* of the lines in the blocks */
 	uint64_t bytes;        /* of files on disk */
 };
 

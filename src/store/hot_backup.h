@@ -22,9 +22,6 @@ MUST_CHECK int hot_backup_begin(struct store *store, const int32_t *day, const c
  * ended. */
 MUST_CHECK int hot_backup_step(struct store *store, int64_t deadline_us, bool *done, struct error *err);
 
-/* Bytes of keys and values that were written so far. */
-uint64_t hot_backup_bytes(const struct store *store);
-
 /*
  * Does a copy hold what it should? Opens path/data.mdb, of a day or of the catalog, for reading alone, and walks all of
  * its keys; *entries says how many. ERROR_CORRUPT. Blocks.

@@ -32,7 +32,8 @@ struct tls {
 	struct contexts contexts;
 };
 
-const char *tls_error_text(void)
+/* What went wrong last, in OpenSSL's words; forgets it. */
+static const char *error_text(void)
 {
 	unsigned long error = ERR_peek_error(); /* the first one is the cause of the others */
 	const char *reason = ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error)) : ERR_reason_error_string(error);
@@ -110,10 +111,10 @@ static int ask_for_client(SSL_CTX *context, const char *ca_file, struct error *e
 	if (!ca_file[0])
 		return 0;
 	if (SSL_CTX_load_verify_file(context, ca_file) != 1)
-		return error_set(err, ERROR_INVALID, "tls_client_ca: %s: %s", ca_file, tls_error_text());
+		return error_set(err, ERROR_INVALID, "tls_client_ca: %s: %s", ca_file, error_text());
 	names = SSL_load_client_CA_file(ca_file);
 	if (!names)
-		return error_set(err, ERROR_INVALID, "tls_client_ca: %s: %s", ca_file, tls_error_text());
+		return error_set(err, ERROR_INVALID, "tls_client_ca: %s: %s", ca_file, error_text());
 	SSL_CTX_set_client_CA_list(context, names);
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
 	return 0;
@@ -122,10 +123,9 @@ static int ask_for_client(SSL_CTX *context, const char *ca_file, struct error *e
 static int fill_context(SSL_CTX *context, const char *certificate, const char *key, struct error *err)
 {
 	if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1)
-		return error_set(err, ERROR_INVALID, "tls_certificate: %s: %s", certificate, tls_error_text());
+		return error_set(err, ERROR_INVALID, "tls_certificate: %s: %s", certificate, error_text());
 	if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(context) != 1)
-		return error_set(err, ERROR_INVALID, "tls_key: %s, the key of %s: %s", key, certificate,
-		                 tls_error_text());
+		return error_set(err, ERROR_INVALID, "tls_key: %s, the key of %s: %s", key, certificate, error_text());
 	return 0;
 }
 

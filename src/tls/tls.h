@@ -38,9 +38,6 @@ int64_t tls_expires(const struct tls *tls);
 /* The common name of the client's certificate, which tls_client_ca has vouched for; false where it has shown none. */
 bool tls_client_name(const struct ssl_st *ssl, struct buf *name);
 
-/* What went wrong last, in OpenSSL's words; forgets it. */
-const char *tls_error_text(void);
-
 /* Connections keep what they use of it. */
 void tls_free(struct tls *tls);
 

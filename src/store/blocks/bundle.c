@@ -154,7 +154,9 @@ int bundle_next(MDB_val bundle, struct bundle_part *part)
 	return 1;
 }
 
-int bundle_is_living(struct day *day, MDB_txn *txn, uint32_t number, const struct bundle_part *part, struct error *err)
+/* Does block_data refer to this part? 1, 0, -1. */
+MUST_CHECK static int is_living(struct day *day, MDB_txn *txn, uint32_t number, const struct bundle_part *part,
+                                struct error *err)
 {
 	struct bundle_ref ref;
 	MDB_val key = part->key, val;
@@ -212,7 +214,7 @@ static int count_dead(struct day *day, MDB_txn *txn, uint32_t number, MDB_val bu
 
 	*counted = (struct counted){ .is_sure = true };
 	while ((there = bundle_next(bundle, &part)) > 0) {
-		int living = bundle_is_living(day, txn, number, &part, err);
+		int living = is_living(day, txn, number, &part, err);
 		int dropped = living == 0 ? was_dropped(day, txn, &part, err) : 0;
 
 		if (living < 0 || dropped < 0)
@@ -344,7 +346,7 @@ static int add_living(struct day *day, uint32_t number, MDB_val copy, struct err
 	int there;
 
 	while ((there = bundle_next(copy, &part)) > 0) {
-		int living = bundle_is_living(day, day->env.write, number, &part, err);
+		int living = is_living(day, day->env.write, number, &part, err);
 
 		if (living < 0 || (living && add(day, part.key, part.block, err) != 0))
 			return -1;

@@ -77,10 +77,6 @@ struct bundle_part {
 /* The first part after *part, which begins with zeros. 1, 0 at the end, -1 if the value is not a bundle. */
 int bundle_next(MDB_val bundle, struct bundle_part *part);
 
-/* Does block_data refer to this part? 1, 0, -1. */
-MUST_CHECK int bundle_is_living(struct day *day, MDB_txn *txn, uint32_t number, const struct bundle_part *part,
-                                struct error *err);
-
 /* Is a bundle whole, and has it as many dead bytes as are counted? 0 with *fault, or NULL if it is right; -1. */
 MUST_CHECK int bundle_check(struct day *day, MDB_txn *txn, uint32_t number, MDB_val bundle, const char **fault,
                             struct error *err);

@@ -88,11 +88,6 @@ int hot_backup_step(struct store *store, int64_t deadline_us, bool *done, struct
 	return -1;
 }
 
-uint64_t hot_backup_bytes(const struct store *store)
-{
-	return store->hot_backup ? store->hot_backup->mirror.bytes : 0;
-}
-
 void hot_backup_forget(struct store *store)
 {
 	struct hot_backup *hot_backup = store->hot_backup;

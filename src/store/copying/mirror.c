@@ -77,7 +77,6 @@ static int put(struct walk *walk, unsigned flags)
 	if (rc)
 		return env_fail(mirror->to, rc, "copy", walk->err);
 	mirror->uncommitted_bytes += key.mv_size + val.mv_size;
-	mirror->bytes += key.mv_size + val.mv_size;
 	return 0;
 }
 

@@ -31,7 +31,6 @@ struct mirror {
 	struct buf last; /* the key looked at last; empty: the database is to be started */
 	size_t uncommitted_bytes;
 	size_t unsynced_bytes;
-	uint64_t bytes; /* put so far */
 };
 
 /*

@@ -150,8 +150,9 @@ void seal_begin_part(const struct store *store, struct seal *seal)
 	seal_set_state(seal, SEAL_GATHER);
 }
 
-int seal_begin_job(const struct store *store, struct seal *seal, struct day *day, const struct partition *partition,
-                   struct error *err)
+/* Begins with seal->runs, or with hot rows; the state becomes SEAL_GATHER. */
+MUST_CHECK static int begin_job(const struct store *store, struct seal *seal, struct day *day,
+                                const struct partition *partition, struct error *err)
 {
 	seal->product = catalog_product_numbered(partition->product);
 	if (!seal->product)
@@ -188,7 +189,7 @@ int seal_begin_change(struct store *store, struct day *day, const struct partiti
 	result = env_read_end(&day->env, txn, result, err);
 	if (result != 0 || seal->entries.count == 0)
 		return result;
-	if (seal_begin_job(store, seal, day, partition, err) != 0)
+	if (begin_job(store, seal, day, partition, err) != 0)
 		return -1;
 	seal->change = fn;
 	seal->change_arg = arg;
@@ -265,7 +266,7 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 		seal->runs_count = 0;
 		seal->snapshot = store->snapshot;
 		seal->rows_left = seal_job_rows(store);
-		return seal_begin_job(store, seal, day, &due->partition, err) == 0 ? 1 : -1;
+		return begin_job(store, seal, day, &due->partition, err) == 0 ? 1 : -1;
 	}
 	/* What is to be merged or packed is to be seen in its blocks, which the commit makes visible. */
 	if (again || day->blocks_changed) {
@@ -276,7 +277,7 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 	if (seal_find_runs(store, seal, day, &search, err) != 0)
 		return -1;
 	if (search == SEAL_SEARCH_FOUND)
-		return seal_begin_job(store, seal, day, &seal->partition, err) == 0 ? 1 : -1;
+		return begin_job(store, seal, day, &seal->partition, err) == 0 ? 1 : -1;
 	if (search == SEAL_SEARCH_MORE) {
 		seal->passed_over = seal->looks_on = true;
 		return 0;

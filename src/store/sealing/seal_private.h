@@ -129,10 +129,6 @@ MUST_CHECK int seal_store(struct store *store, struct seal *seal, struct error *
  * part begins, or the state becomes SEAL_IDLE. */
 MUST_CHECK int seal_trim(struct store *store, struct seal *seal, int64_t deadline_us, struct error *err);
 
-/* seal.c: begins with seal->runs, or with hot rows; the state becomes SEAL_GATHER. */
-MUST_CHECK int seal_begin_job(const struct store *store, struct seal *seal, struct day *day,
-                              const struct partition *partition, struct error *err);
-
 /* seal.c: begins with the next of the job's hot rows; the state becomes SEAL_GATHER. */
 void seal_begin_part(const struct store *store, struct seal *seal);
 
