@@ -43,7 +43,7 @@ struct ingest_put {
 	struct ingest *ingest;
 	struct ingest_batch *batch; /* NULL: it was abandoned */
 	const struct catalog_product *product;
-	uint64_t aborts; /* store_aborts before it */
+	uint64_t losses; /* ingest_losses before it */
 	uint64_t round;
 	bool ended;
 	bool failed; /* *err says why */
@@ -164,12 +164,25 @@ void ingest_commit_soon(struct ingest *ingest);
 /* What the settings leave open, the mapping says. */
 void ingest_take_mapping(struct ingest_settings *settings, const struct mapping *mapping);
 
-/* Frees puts in progress; the store must not end them any more. */
-void ingest_puts_free(struct ingest *ingest);
-
-/* Calls done, unless the batch was abandoned, and frees it; it is out of its queue already. */
+/* Calls done, and frees the batch; it is out of its queue already. */
 void ingest_batch_answer(struct ingest_batch *batch);
+
+/* Does nothing on NULL. No put of it may be in progress (ingest_leave_puts). */
 void ingest_batch_free(struct ingest_batch *batch);
+
+/* --- batch_record.c --- */
+
+/* A parse_item_fn, whose `arg` is the batch: a record of it, or what is wrong with one. Nothing if the batch has failed. */
+void ingest_take_item(void *batch, const struct parse_item *item);
+
+/* The batch has failed; and its round, if more than it was lost since ingest_losses gave `losses`. */
+void ingest_fail_batch(struct ingest_batch *batch, uint64_t losses, const struct error *err);
+
+/* The batch goes: its puts that the store has not ended yet will count for nobody. */
+void ingest_leave_puts(struct ingest_batch *batch);
+
+/* Frees all puts; the store must not end them any more. */
+void ingest_puts_free(struct ingest *ingest);
 
 /* --- held.c --- */
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/ingest/batch.c \
-	src/ingest/check.c src/ingest/check.h \
+	src/ingest/batch_record.c \
 	src/ingest/errors.c src/ingest/errors.h \
 	src/ingest/check.c src/ingest/check_values.c src/ingest/check.h \
 	src/ingest/held.c \

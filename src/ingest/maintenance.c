@@ -50,13 +50,13 @@ void ingest_on_maintenance(void *arg, int64_t deadline_us)
 {
 	struct ingest *ingest = arg;
 	int64_t begin_us = clock_monotonic_us();
-	uint64_t aborts = ingest_losses(ingest);
+	uint64_t losses = ingest_losses(ingest);
 	bool more, dirty;
 	struct error err;
 
 	if (store_maintain(ingest->store, deadline_us, &more, &dirty, &err) != 0) {
 		/* Uncommitted records have been lost with it, maybe those of which the round has only duplicates. */
-		if (ingest_losses(ingest) != aborts)
+		if (ingest_losses(ingest) != losses)
 			ingest_fail_round(ingest, &err);
 		log_error("ingest", "maintenance: %s", err.message);
 		ingest->stats.maintenance_failed++;
