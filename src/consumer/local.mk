@@ -11,7 +11,9 @@ libcdrd_a_SOURCES += \
 endif
 if WITH_KAFKA
 libcdrd_a_SOURCES += \
-	src/consumer/kafka.c \
+	src/consumer/kafka.c src/consumer/kafka_private.h \
 	src/consumer/kafka_conf.c src/consumer/kafka_conf.h \
+	src/consumer/kafka_leave.c \
+	src/consumer/kafka_partitions.c \
 	src/consumer/kafka_place.c src/consumer/kafka_place.h
 endif
