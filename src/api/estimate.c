@@ -7,7 +7,8 @@
  *
  * Records are counted in slices (store/aggregate.h). That takes microseconds where the block index has the counts; with
  * a filter blocks may have to be read. After estimate_time the rest is extrapolated instead: its rows, roughly, times
- * the share of matches among those read; "exact" is false then.
+ * the share of matches among those read; "exact" is false then. Where nothing was found yet, it goes on until something is: a
+ * number that rests on nothing is none.
  */
 #include "api/reports.h"
 
@@ -101,6 +102,15 @@ static void answer(struct estimate *estimate, uint64_t rows, bool exact)
 	http_reply(estimate->request, 200, "application/json", &body);
 }
 
+/* Has anything been found that the rest may be like? */
+static bool has_basis(const struct estimate *estimate)
+{
+	struct aggregate_counts counts;
+
+	aggregate_counts(estimate->aggregate, &counts);
+	return counts.share > 0 && (counts.seen > 0 || counts.rough > 0);
+}
+
 /* 1 when there is an answer, 0 when there is more to count, -1 on failure. */
 static int count(struct estimate *estimate, int64_t deadline_us, enum scan_end *end, struct error *err)
 {
@@ -114,8 +124,10 @@ static int count(struct estimate *estimate, int64_t deadline_us, enum scan_end *
 		return 1;
 	if (clock_monotonic_us() < estimate->until_us)
 		return 0;
-	if (estimate->hurries)
+	if (estimate->hurries && has_basis(estimate))
 		return 1;
+	if (!estimate->hurries)
+		*end = SCAN_PAUSED; /* what it waits for does not come any more */
 	aggregate_hurry(estimate->aggregate);
 	estimate->hurries = true;
 	estimate->until_us = 0; /* begins with the next step, however long others have the loop until then */

@@ -150,7 +150,7 @@ MUST_CHECK struct aggregate *aggregate_start(struct store *store, const struct a
 MUST_CHECK int aggregate_step(struct aggregate *aggregate, int64_t deadline_us, enum scan_end *end, struct error *err);
 
 /* From now on estimates what would have to be read, by its share of the range and without filters. For aggregates that
- * only count; an engine that cannot estimate continues to count. */
+ * only count; an engine that cannot estimate continues to count. Step again then, whatever the last step has waited for. */
 void aggregate_hurry(struct aggregate *aggregate);
 
 struct aggregate_counts {

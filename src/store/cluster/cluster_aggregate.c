@@ -9,6 +9,9 @@
  *
  * Sums are of Decimal(38, 12), which has the bits of struct decimal, and wraps. So servers also tell the greatest and
  * least number of a sum: where as many of that might not fit, nothing is taken, and a shorter span is asked for.
+ *
+ * A count in a hurry asks for all the rest of the range at once, and without FINAL: rows of versions that are not merged yet count
+ * apart.
  */
 #include <stdlib.h>
 
@@ -38,6 +41,8 @@ struct part {
 	int64_t unit_us;      /* what the intervals' beginnings are multiples of */
 	struct buf intervals; /* struct interval each, of the query under way */
 	struct clickhouse_query *query;
+	bool is_rough; /* the query under way, or its answer */
+	bool hurries;  /* since it was told to, nothing has come yet */
 	int64_t asked_us;
 	unsigned failures;
 	struct buf answer;
@@ -52,6 +57,7 @@ struct cluster_aggregate {
 	size_t amounts_count;
 	struct part *parts;
 	size_t parts_count;
+	bool hurries;
 	bool waits;
 	struct error failure;
 };
@@ -170,11 +176,14 @@ static void write_range(struct buf *sql, const struct part *part)
 	buf_addf(sql, " AND day >= toDate(%d) AND day <= toDate(%d) AND time >= %lld AND time < %lld",
 	         clock_day_of(part->from_us), clock_day_of(part->to_us - 1), (long long)part->from_us,
 	         (long long)part->to_us);
-	buf_addf(
-		sql,
-		" AND (first <= %llu AND (dead = 0 OR version > %llu) OR first > %llu AND arrayCount(number -> number <= "
-		"%llu, past) %% 2 = 1) AND ",
-		snapshot, snapshot, snapshot, snapshot);
+	if (part->is_rough)
+		buf_add_text(sql, " AND dead = 0 AND ");
+	else
+		buf_addf(
+			sql,
+			" AND (first <= %llu AND (dead = 0 OR version > %llu) OR first > %llu AND arrayCount(number -> "
+			"number <= %llu, past) %% 2 = 1) AND ",
+			snapshot, snapshot, snapshot, snapshot);
 	cluster_write_filters(sql, query);
 }
 
@@ -205,7 +214,7 @@ static void write_query(struct buf *sql, const struct part *part)
 	}
 	buf_add_text(sql, " FROM ");
 	cluster_write_table(sql, aggregate->cluster, product);
-	buf_add_text(sql, " FINAL");
+	buf_add_text(sql, part->is_rough ? "" : " FINAL");
 	write_range(sql, part);
 	if (!aggregate_counts_only(base))
 		write_keys(&keys, part, false);
@@ -228,6 +237,7 @@ static int ask(struct part *part, struct error *err)
 
 	part->to_us =
 		part->span_us < query->scan.to_us - part->from_us ? part->from_us + part->span_us : query->scan.to_us;
+	part->is_rough = part->aggregate->hurries;
 	if (query->interval != ZONE_WHOLE && list_intervals(part, err) != 0)
 		return -1;
 	write_query(&sql, part);
@@ -391,8 +401,12 @@ static int take_answer(struct part *part, int64_t deadline_us, struct error *err
 
 		if (!take_row(part, &text, &row))
 			return error_set(err, ERROR_CORRUPT, "ClickHouse: sums cannot be read");
-		base->rows += row.batch.count;
-		base->seen += row.batch.count;
+		if (part->is_rough) {
+			base->rough += row.batch.count;
+		} else {
+			base->rows += row.batch.count;
+			base->seen += row.batch.count;
+		}
 		if (row.batch.count > 0 && !aggregate_counts_only(base) &&
 		    aggregate_add_batch(&base->groups, row.start_us, &row.batch, err) != 0)
 			return -1;
@@ -402,6 +416,8 @@ static int take_answer(struct part *part, int64_t deadline_us, struct error *err
 	}
 	if (is_fine)
 		part->from_us = part->to_us;
+	if (part->is_rough)
+		part->hurries = false;
 	part->has_answer = false;
 	buf_free(&part->answer);
 	return 1;
@@ -409,23 +425,29 @@ static int take_answer(struct part *part, int64_t deadline_us, struct error *err
 
 /* --- its life --- */
 
+static void stop(struct part *part)
+{
+	clickhouse_cancel(part->query);
+	part->query = NULL;
+}
+
 /* Servers drop days one after the other, and some may have been counted here: all of them again, without these. */
 static void begin_again(struct cluster_aggregate *aggregate)
 {
 	struct aggregate *base = &aggregate->base;
 
 	aggregate_groups_clear(&base->groups);
-	base->rows = base->seen = 0;
+	base->rows = base->seen = base->rough = 0;
 	aggregate->failure.code = ERROR_NONE;
 	for (struct part *part = aggregate->parts; part < aggregate->parts + aggregate->parts_count; part++) {
-		clickhouse_cancel(part->query);
-		part->query = NULL;
+		stop(part);
 		buf_free(&part->answer);
 		part->has_answer = false;
 		part->at = 0;
 		part->failures = 0;
 		part->from_us = base->query.scan.from_us;
-		part->span_us = SPAN_US;
+		part->span_us = aggregate->hurries ? base->query.scan.to_us - part->from_us : SPAN_US;
+		part->hurries = aggregate->hurries;
 	}
 }
 
@@ -461,19 +483,35 @@ static int step(struct aggregate *base, int64_t deadline_us, enum scan_end *end,
 	return 0;
 }
 
+/* Each shard has as much of the range to do as any other. 0 as long as one of them has not been heard of in a hurry. */
 static double share(const struct aggregate *base)
 {
 	const struct cluster_aggregate *aggregate = (const struct cluster_aggregate *)base;
 	const struct scan_query *query = &base->query.scan;
-	double least = 1;
+	double sum = 0;
 
-	for (size_t i = 0; i < aggregate->parts_count && query->to_us > query->from_us; i++) {
-		double done = (double)(aggregate->parts[i].from_us - query->from_us) /
-		              (double)(query->to_us - query->from_us);
-
-		least = done < least ? done : least;
+	if (aggregate->parts_count == 0 || query->to_us <= query->from_us)
+		return 1;
+	for (size_t i = 0; i < aggregate->parts_count; i++) {
+		if (aggregate->parts[i].hurries)
+			return 0;
+		sum += (double)(aggregate->parts[i].from_us - query->from_us) / (double)(query->to_us - query->from_us);
 	}
-	return least;
+	return sum / (double)aggregate->parts_count;
+}
+
+static void hurry(struct aggregate *base)
+{
+	struct cluster_aggregate *aggregate = (struct cluster_aggregate *)base;
+
+	if (aggregate->hurries || !aggregate_counts_only(base))
+		return;
+	aggregate->hurries = true;
+	for (struct part *part = aggregate->parts; part < aggregate->parts + aggregate->parts_count; part++) {
+		stop(part);
+		part->span_us = base->query.scan.to_us - part->from_us;
+		part->hurries = !is_over(part);
+	}
 }
 
 static void cancel(struct aggregate *base)
@@ -506,7 +544,7 @@ static bool can_be_asked(const struct aggregate_query *query)
 
 struct aggregate *cluster_aggregate(struct store *store, const struct aggregate_query *query, struct error *err)
 {
-	static const struct aggregate_ops ops = { step, NULL, share, cancel };
+	static const struct aggregate_ops ops = { step, hurry, share, cancel };
 	struct cluster_aggregate *aggregate;
 	size_t shards = clickhouse_shards(store->cluster->clickhouse);
 
