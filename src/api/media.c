@@ -229,7 +229,11 @@ static int find_of_report(const struct http_request *request, const struct api *
 	file->bytes = report->bytes;
 	report_file_name(report, &file->name);
 	file->type = report_is_parquet(report) ? CONTENT_TYPE_PARQUET : CONTENT_TYPE;
-	return api_report_is_visible(request, app, report, err);
+	int visible = api_report_is_visible(request, app, report, err);
+
+	if (visible > 0 && !report->has_file)
+		return error_set(err, ERROR_UNAVAILABLE, "The file is being made anew");
+	return visible;
 }
 
 static int find_of_reconcile(const struct http_request *request, const struct api *app, struct api_file *file,

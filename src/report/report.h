@@ -207,7 +207,8 @@ MUST_CHECK int reports_find_key(struct reports *reports, const struct account_ke
 /* ERROR_NOT_FOUND if there is none; *report needs no report_free then. */
 MUST_CHECK int reports_get(struct reports *reports, struct str id, struct report *report, struct error *err);
 
-/* By the id in a download link. ERROR_NOT_FOUND also when the file has gone. */
+/* By the id in a download link. ERROR_NOT_FOUND also when the file has gone. Without has_file it is being made anew, as a link is
+ * there after the first end. */
 MUST_CHECK int reports_get_file(struct reports *reports, struct str file_id, struct report *report, struct error *err);
 
 /* Opens the file for reading: a descriptor, or -1. */

@@ -285,10 +285,6 @@ int reports_get_file(struct reports *reports, struct str file_id, struct report 
 
 	if (found > 0)
 		found = table_get(reports->meta, str_from(id), report, err);
-	if (found > 0 && !report->has_file) {
-		report_free(report); /* incomplete */
-		found = 0;
-	}
 	if (found == 0)
 		return not_found("file", file_id, err);
 	return found < 0 ? -1 : 0;
