@@ -19,7 +19,8 @@ struct retention {
 	struct store *store;
 	struct reports *reports;
 	struct event *timer;
-	int removed; /* in the slices since the last pause */
+	int32_t kept_from; /* as far as a clock has said that is right; 0 */
+	int removed;       /* in the slices since the last pause */
 };
 
 static const struct timeval first_look = { 0, 100000 };
@@ -35,11 +36,13 @@ static int32_t first_day_at(const struct config *config, int64_t now_us)
 /* May days be removed? Reports, and what else is read, leave them out before they are. */
 static bool prepare(struct retention *retention, int32_t first_day)
 {
-	if (!store_clock_allows_deletion(retention->store))
-		return false;
-	reports_keep_from(retention->reports, clock_day_start_us(first_day));
-	store_keep_from(retention->store, first_day);
-	return true;
+	bool may = store_clock_allows_deletion(retention->store);
+
+	if (may)
+		retention->kept_from = first_day;
+	store_keep_from(retention->store, retention->kept_from);
+	reports_keep_from(retention->reports, store_kept_from_us(retention->store));
+	return may;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

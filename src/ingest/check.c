@@ -38,6 +38,8 @@ int check_set_batch(struct check *check, const struct ingest_settings *settings,
                     struct error *err)
 {
 	check->oldest_us = clock_months_before(earliest_us, (int)check->config->retention_months);
+	if (check->oldest_us < store_kept_from_us(check->store)) /* the rest of that day is being removed */
+		check->oldest_us = store_kept_from_us(check->store);
 	check->newest_us = latest_us + check->config->future_max;
 	check->merge = strcmp(settings->mode, "merge") == 0;
 	check->version = settings->version;

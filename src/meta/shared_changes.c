@@ -122,9 +122,9 @@ enum meta_db shared_db_of_name(struct str name)
 /* --- what is shared --- */
 
 /* Values of the databases' first one that are not of one host; a name that ends with / stands for all that begin so. */
-static const char *const shared_values[] = { "account_number",  "callback_next",   "cluster_doubts",
-	                                     "cluster_failed",  "cluster_numbers", "key/",
-	                                     "quarantine_next", "seq_reserved",    "session/" };
+static const char *const shared_values[] = { "account_number", "callback_next",   "cluster_doubts", "cluster_dropping",
+	                                     "cluster_failed", "cluster_numbers", "key/",           "quarantine_next",
+	                                     "seq_reserved",   "session/" };
 
 static bool is_shared_value(struct str key)
 {

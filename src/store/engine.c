@@ -141,7 +141,9 @@ static struct store_head *head_of(struct store *store)
 
 void store_keep_from(struct store *store, int32_t day)
 {
-	head_of(store)->kept_from_day = day;
+	int32_t removing = store_ops(store)->removing_before ? store_ops(store)->removing_before(store) : 0;
+
+	head_of(store)->kept_from_day = day > removing ? day : removing;
 }
 
 static int32_t kept_from(const struct store *store)

@@ -55,6 +55,8 @@ struct store_ops {
 
 	const int32_t *(*days)(const struct store *store, size_t *count);
 	int (*remove_days_before)(struct store *store, int32_t day, int max); /* retention */
+	/* Days before this one may be there in part, until the last of them is removed; 0. NULL: a day goes at once. */
+	int32_t (*removing_before)(const struct store *store);
 };
 
 extern const struct store_ops store_days_engine;

@@ -158,7 +158,8 @@ int store_remove_days_before(struct store *store, int32_t day, int max);
 
 /* Days before this one are about to be removed, or are being: a table, a shard or a file after the other. No scan or aggregate from
  * now on has any of their records, and what is being read begins again without them or fails (scan_step). Whoever looks for an id
- * says from which day on. Of a day that was said to be kept no longer before, it is taken back. */
+ * says from which day on. Of a day that was said to be kept no longer before, it is taken back, unless a part of it is gone, or of
+ * a later one, maybe in a process before: 0 leaves out such days alone. */
 void store_keep_from(struct store *store, int32_t day);
 
 /* The beginning of the first day that is kept; 0: nobody has said. */

@@ -2,6 +2,7 @@
 """Days that retention removes from two shards, one after the other: whatever is asked meanwhile has all of such a day or nothing."""
 import itertools
 import threading
+import time
 
 import pytest
 
@@ -101,9 +102,17 @@ def family(daemons, cluster, betweens, tmp_path):
     daemon.stop()
 
 
-def keep_a_month(family):
-    family.daemon.settings_file.write_text("retention_months = 1\n")
+def keep_file_of(family, months):
+    family.daemon.settings_file.write_text(f"retention_months = {months}\n")
+
+
+def keep_months(family, months):
+    keep_file_of(family, months)
     family.daemon.reload()
+
+
+def keep_a_month(family):
+    keep_months(family, 1)
 
 
 def test_what_is_asked_while_a_shard_still_has_a_day_has_nothing_of_it(family, betweens):
@@ -119,6 +128,33 @@ def test_what_is_asked_while_a_shard_still_has_a_day_has_nothing_of_it(family, b
     betweens[1].release()
     harness.wait_for(lambda: family.rows(2) == 0, 60)
     assert family.counted() == family.estimated() == family.changed() == all_of_it // 2
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_day_that_was_begun_with_goes_wholly_where_retention_is_raised(family, betweens, restarts):
+    """And what comes of it later is there."""
+    half = COUNT * len(family.children)
+    betweens[1].hold("DROP PARTITION")
+    keep_a_month(family)
+    harness.wait_for(lambda: family.rows(1) == 0 and betweens[1].held, 60)
+    if restarts:
+        family.daemon.kill9()
+        keep_file_of(family, 3)
+        family.daemon.start()
+        family.daemon.await_ready()
+    else:
+        keep_months(family, 3)
+        time.sleep(6)  # retention has looked
+    assert family.rows(2) > 0
+    assert family.counted() == family.estimated() == family.reported() == half
+    again = harness.encode(many_sms(family.children[0], 1, OLD + 6 * 3600 * SECOND), "ndjson")
+    assert family.daemon.post_body(again).json()["rejected"] == 1
+    betweens[1].release()
+    harness.wait_for(lambda: family.rows(2) == 0, 60)
+    harness.wait_for(lambda: family.daemon.post_body(again).json()["accepted"] == 1, 60)
+    assert family.counted() == family.reported() == half + 1
+    time.sleep(6)
+    assert family.counted() == half + 1
 
 
 @pytest.mark.parametrize("ask", [Family.counted, Family.estimated])

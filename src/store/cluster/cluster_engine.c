@@ -132,9 +132,10 @@ struct cluster *cluster_new(struct store *store, const struct store_cluster *opt
 	cluster->clickhouse = clickhouse_new(options->base, &client, err);
 	if (cluster->clickhouse) {
 		cluster->servers = calloc(clickhouse_shards(cluster->clickhouse), sizeof(*cluster->servers));
-		if (cluster->servers)
+		if (cluster->servers && cluster_load_dropping(cluster, err) == 0)
 			return cluster;
-		error_set(err, ERROR_NOMEM, "cluster: out of memory");
+		if (!cluster->servers)
+			error_set(err, ERROR_NOMEM, "cluster: out of memory");
 	}
 	cluster_free(cluster);
 	return NULL;
@@ -338,6 +339,11 @@ void store_cluster_note_rejected(struct store *store)
 		cluster_note_check(store->cluster, true);
 }
 
+static int32_t removing_before(const struct store *store)
+{
+	return store->cluster->dropping;
+}
+
 bool store_cluster_is_known(const struct store *store)
 {
 	return store_ops(store) != &store_cluster_engine || store->cluster->is_ready;
@@ -386,4 +392,5 @@ const struct store_ops store_cluster_engine = {
 	.erase = erase,
 	.days = days,
 	.remove_days_before = remove_days_before,
+	.removing_before = removing_before,
 };

@@ -261,6 +261,8 @@ struct cluster {
 	struct buf drops; /* lines of table and partition, for the shard */
 	size_t drop_at;
 	int32_t drop_before;
+	bool drop_found;  /* something, or could not look: days may be there yet */
+	int32_t dropping; /* days before this one were begun with, and go; 0: none. It is in the catalog, too */
 
 	struct cluster_reader reader;
 	struct buf scratch, packed;
@@ -451,6 +453,9 @@ MUST_CHECK int cluster_give(struct cluster_giving *giving, struct scan *scan, co
 
 /* --- cluster_retention.c --- */
 
+/* Also days that were begun with, whatever `day` is. */
 void cluster_drop_days_before(struct cluster *cluster, int32_t day);
+
+MUST_CHECK int cluster_load_dropping(struct cluster *cluster, struct error *err);
 
 #endif

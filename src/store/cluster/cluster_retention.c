@@ -2,6 +2,10 @@
 /*
  * cluster_retention.c: drops partitions, which are days, of a cluster's tables, a shard after the other. What fails is tried
  * again when retention looks next, and keeps nothing else from being dropped.
+ *
+ * Before the first partition of a day is dropped, the catalog has that all days up to it go (CLUSTER_DROPPING): they are left
+ * out of all that is read, and are dropped to their end, also where this process ends or retention_months is raised. It is taken
+ * back when no shard has anything of them.
  */
 #include "store/cluster/cluster_private.h"
 
@@ -9,8 +13,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "meta/change.h"
 
-#define PARTITIONS_MAX 200 /* in one go */
+#define CLUSTER_DROPPING "cluster_dropping" /* in the catalog */
+#define PARTITIONS_MAX 200                  /* in one go */
 #define PATIENCE_US (60 * CLOCK_US_PER_SECOND)
 
 static void list(struct cluster *cluster);
@@ -30,11 +36,82 @@ static int ask(struct cluster *cluster, struct buf *sql, clickhouse_fn ended)
 	return cluster->drop ? 0 : -1;
 }
 
+/* --- days that were begun with --- */
+
+int cluster_load_dropping(struct cluster *cluster, struct error *err)
+{
+	uint64_t day = 0;
+	int result = meta_get_number(cluster->store->meta, CLUSTER_DROPPING, &day, err);
+
+	cluster->dropping = (int32_t)day;
+	return result;
+}
+
+static int note_dropping(struct cluster *cluster, int32_t day, struct error *err)
+{
+	struct buf text = { 0 };
+	struct change change;
+
+	buf_addf(&text, "%d", day);
+	if (change_begin(&change, cluster->store->meta, err) != 0 ||
+	    change_end(&change, change_put(&change, META_DB_VALUES, STR_LITERAL(CLUSTER_DROPPING), buf_str(&text), err),
+	               err) != 0) {
+		buf_free(&text);
+		return -1;
+	}
+	buf_free(&text);
+	cluster->dropping = day;
+	return 0;
+}
+
+/* The day after the last one of the list: 20261130 is how it is there. */
+static int32_t after_listed(const struct cluster *cluster)
+{
+	struct str list = buf_str(&cluster->drops), line, table;
+	struct buf text = { 0 };
+	int32_t day = -1, last = -1;
+
+	while (str_next(&list, '\n', &line)) {
+		if (line.len == 0 || !str_next(&line, '\t', &table) || line.len != 8)
+			continue;
+		buf_clear(&text);
+		buf_addf(&text, "%.4s-%.2s-%.2s", line.p, line.p + 4, line.p + 6);
+		if (!text.failed && clock_parse_day(buf_str(&text), &day) && day > last)
+			last = day;
+	}
+	buf_free(&text);
+	return last + 1;
+}
+
+/* False: nothing may be dropped now. */
+static bool note_listed(struct cluster *cluster)
+{
+	int32_t after = after_listed(cluster);
+	struct error err;
+
+	if (after <= cluster->dropping || note_dropping(cluster, after, &err) == 0)
+		return true;
+	log_error("cluster", "retention: %s", err.message);
+	return false;
+}
+
+static void end_pass(struct cluster *cluster)
+{
+	struct error err;
+
+	if (cluster->dropping > 0 && !cluster->drop_found && note_dropping(cluster, 0, &err) != 0)
+		log_error("cluster", "retention: %s", err.message);
+}
+
+/* --- a shard after the other --- */
+
 static void next_shard(struct cluster *cluster)
 {
 	cluster->drop_shard++;
 	if (cluster->drop_shard < clickhouse_shards(cluster->clickhouse))
 		list(cluster);
+	else
+		end_pass(cluster);
 }
 
 static void on_dropped(void *arg, struct buf *answer, const struct error *err)
@@ -76,6 +153,7 @@ static void on_listed(void *arg, struct buf *answer, const struct error *err)
 	struct cluster *cluster = arg;
 
 	cluster->drop = NULL;
+	cluster->drop_found |= err || answer->len > 0;
 	if (err) {
 		log_error("cluster", "retention: %s", err->message);
 		next_shard(cluster);
@@ -83,7 +161,8 @@ static void on_listed(void *arg, struct buf *answer, const struct error *err)
 	}
 	buf_move(&cluster->drops, answer);
 	cluster->drop_at = 0;
-	drop_next(cluster);
+	if (note_listed(cluster))
+		drop_next(cluster);
 }
 
 /* The day of a partition is how the names of its parts begin. */
@@ -106,7 +185,8 @@ void cluster_drop_days_before(struct cluster *cluster, int32_t day)
 {
 	if (cluster->drop || !cluster->is_ready)
 		return;
-	cluster->drop_before = day;
+	cluster->drop_before = day > cluster->dropping ? day : cluster->dropping;
+	cluster->drop_found = false;
 	cluster->drop_shard = 0;
 	list(cluster);
 }
