@@ -1,32 +1,22 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * postgresql.c: see postgresql.h. All statements go through libpq's pipeline mode, the blocking ones and those whose answers
- * come from the loop: they are sent, then a synchronisation point, up to which results are read.
+ * postgresql.c: the connection: how it is made and lost, and who waits for what is sent over it (pipeline.h), a caller or the
+ * loop. See postgresql.h.
  */
 #include "postgresql/postgresql.h"
 
 #include <errno.h>
-#include <libpq-fe.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "postgresql/pipeline.h"
 
 #define RETRY_US CLOCK_US_PER_SECOND
 #define STATEMENT_TIMEOUT_MS 600000 /* the server notices earlier that nobody waits for it any more */
 #define PATIENCE_US_PER_BYTE 1      /* more, for what is sent: an import of accounts may be of many megabytes */
-
-/* What is being read: the answers to statements. */
-struct reading {
-	const struct postgresql_statement *statements;
-	size_t count, at;
-	bool has_result;  /* of the statement that is read */
-	bool is_refused;  /* by the server, whatever the connection */
-	bool is_late;     /* the server has waited for too long itself */
-	struct error err; /* the first one */
-};
 
 struct postgresql {
 	char *connection, *password, *options;
@@ -47,7 +37,7 @@ struct postgresql {
 	/* what was sent and is answered from the loop */
 	bool is_pending;
 	struct postgresql_statement sent;
-	struct reading reading;
+	struct pipeline_reading reading;
 	postgresql_ended_fn ended;
 	void *arg;
 };
@@ -60,14 +50,6 @@ bool postgresql_is_built(void)
 static int out_of_memory(struct error *err)
 {
 	return error_set(err, ERROR_NOMEM, "PostgreSQL: out of memory");
-}
-
-/* The first line of what libpq says. */
-static int fail(struct error *err, const char *doing, const char *message)
-{
-	size_t len = strcspn(message, "\n");
-
-	return error_set(err, ERROR_UNAVAILABLE, "PostgreSQL: %s: %.*s", doing, (int)(len < 200 ? len : 200), message);
 }
 
 /* What libpq says of it quotes it, and it may have a password. */
@@ -227,7 +209,7 @@ static PGconn *start_connecting(const struct postgresql *postgresql)
 static int take_connected(struct postgresql *postgresql, struct error *err)
 {
 	if (PQsetnonblocking(postgresql->conn, 1) != 0 || !PQenterPipelineMode(postgresql->conn))
-		return fail(err, "connect", PQerrorMessage(postgresql->conn));
+		return libpq_fail(err, "connect", PQerrorMessage(postgresql->conn));
 	postgresql->is_connecting = false;
 	return 0;
 }
@@ -266,11 +248,11 @@ static int connect_and_wait(struct postgresql *postgresql, struct error *err)
 	if (!postgresql->conn)
 		return out_of_memory(err);
 	if (PQstatus(postgresql->conn) == CONNECTION_BAD)
-		return fail(err, "connect", PQerrorMessage(postgresql->conn));
+		return libpq_fail(err, "connect", PQerrorMessage(postgresql->conn));
 	for (PostgresPollingStatusType state = PGRES_POLLING_WRITING; state != PGRES_POLLING_OK;
 	     state = PQconnectPoll(postgresql->conn)) {
 		if (state == PGRES_POLLING_FAILED)
-			return fail(err, "connect", PQerrorMessage(postgresql->conn));
+			return libpq_fail(err, "connect", PQerrorMessage(postgresql->conn));
 		if (wait_for_socket(postgresql, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_us, err) !=
 		    0)
 			return -1;
@@ -353,7 +335,7 @@ static void on_connecting(evutil_socket_t fd, short what, void *arg)
 		if (result == 0)
 			result = probe(postgresql, &err);
 	} else if (state == PGRES_POLLING_FAILED) {
-		result = fail(&err, "connect", PQerrorMessage(postgresql->conn));
+		result = libpq_fail(&err, "connect", PQerrorMessage(postgresql->conn));
 	} else {
 		result = watch_socket(postgresql, state == PGRES_POLLING_READING ? EV_READ : EV_WRITE, on_connecting,
 		                      &err);
@@ -378,7 +360,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	if (!postgresql->conn)
 		result = out_of_memory(&err);
 	else if (PQstatus(postgresql->conn) == CONNECTION_BAD)
-		result = fail(&err, "connect", PQerrorMessage(postgresql->conn));
+		result = libpq_fail(&err, "connect", PQerrorMessage(postgresql->conn));
 	else
 		result = watch_socket(postgresql, EV_WRITE, on_connecting, &err);
 	if (result != 0)
@@ -413,119 +395,9 @@ int postgresql_watch(struct postgresql *postgresql, struct event_base *base, str
 	return 0;
 }
 
-/* --- sending --- */
+/* --- statements that are waited for --- */
 
-static int send_statement(struct postgresql *postgresql, const struct postgresql_statement *statement)
-{
-	const char *values[POSTGRESQL_PARAMETERS_MAX];
-	int lens[POSTGRESQL_PARAMETERS_MAX], formats[POSTGRESQL_PARAMETERS_MAX];
-
-	for (int i = 0; i < statement->parameters_count; i++) {
-		values[i] = statement->parameters[i].p;
-		lens[i] = (int)statement->parameters[i].len;
-		formats[i] = 1;
-	}
-	return PQsendQueryParams(postgresql->conn, statement->sql, statement->parameters_count, NULL, values, lens,
-	                         formats, 1);
-}
-
-static int send_all(struct postgresql *postgresql, const struct postgresql_statement *statements, size_t count,
-                    struct error *err)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!send_statement(postgresql, &statements[i]))
-			return fail(err, "send", PQerrorMessage(postgresql->conn));
-	if (!PQpipelineSync(postgresql->conn))
-		return fail(err, "send", PQerrorMessage(postgresql->conn));
-	return 0;
-}
-
-/* --- reading --- */
-
-static int give_rows(const struct postgresql_statement *statement, const PGresult *result, struct error *err)
-{
-	struct str values[POSTGRESQL_COLUMNS_MAX];
-	int columns = PQnfields(result);
-
-	if (columns > POSTGRESQL_COLUMNS_MAX)
-		return error_set(err, ERROR_CORRUPT, "PostgreSQL: %d columns, at most %d expected", columns,
-		                 POSTGRESQL_COLUMNS_MAX);
-	for (int row = 0; row < PQntuples(result); row++) {
-		for (int i = 0; i < columns; i++)
-			values[i] = PQgetisnull(result, row, i) ? (struct str){ NULL, 0 } :
-			                                          (struct str){ PQgetvalue(result, row, i),
-				                                                (size_t)PQgetlength(result, row, i) };
-		if (statement->row(statement->arg, values, columns, err) != 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* lock_not_available, query_canceled */
-static bool is_late(const PGresult *result)
-{
-	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-	return state && (strcmp(state, "55P03") == 0 || strcmp(state, "57014") == 0);
-}
-
-/* Not what ends with a restart, a lock or another transaction. */
-static bool is_refusal(const PGresult *result)
-{
-	static const char *const passing[] = { "08", "25P", "40", "55P", "57" };
-	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-	for (size_t i = 0; state && i < sizeof(passing) / sizeof(passing[0]); i++)
-		if (strncmp(state, passing[i], strlen(passing[i])) == 0)
-			return false;
-	return state != NULL;
-}
-
-static void take_result(struct reading *reading, const PGresult *result)
-{
-	const struct postgresql_statement *statement = &reading->statements[reading->at];
-
-	ExecStatusType status = PQresultStatus(result);
-
-	reading->has_result = true;
-	if (reading->err.code != ERROR_NONE || status == PGRES_COMMAND_OK || status == PGRES_PIPELINE_ABORTED)
-		return;
-	if (status != PGRES_TUPLES_OK) {
-		(void)fail(&reading->err, "statement", PQresultErrorMessage(result));
-		reading->is_refused = is_refusal(result);
-		reading->is_late = is_late(result);
-	} else if (statement->row)
-		MAY_FAIL(give_rows(statement, result, &reading->err)); /* is in the error */
-}
-
-/* Reads what has come: 1 at the synchronisation point, 0 if more must come, -1. */
-static int read_some(struct postgresql *postgresql, struct reading *reading, struct error *err)
-{
-	if (!PQconsumeInput(postgresql->conn))
-		return fail(err, "read", PQerrorMessage(postgresql->conn));
-	while (!PQisBusy(postgresql->conn)) {
-		PGresult *result = PQgetResult(postgresql->conn);
-
-		if (!result && !reading->has_result)
-			return PQstatus(postgresql->conn) == CONNECTION_BAD ?
-			               fail(err, "read", PQerrorMessage(postgresql->conn)) :
-			               0;
-		if (!result) {
-			reading->has_result = false;
-			reading->at += reading->at + 1 < reading->count;
-			continue;
-		}
-		bool ends = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
-		if (!ends)
-			take_result(reading, result);
-		PQclear(result);
-		if (ends)
-			return 1;
-	}
-	return 0;
-}
-
-static int64_t deadline_of(const struct postgresql *postgresql, const struct reading *reading)
+static int64_t deadline_of(const struct postgresql *postgresql, const struct pipeline_reading *reading)
 {
 	int64_t deadline_us = clock_monotonic_us() + postgresql->timeout_us;
 
@@ -536,12 +408,13 @@ static int64_t deadline_of(const struct postgresql *postgresql, const struct rea
 }
 
 /* Sends what is still in libpq's memory, and reads up to the synchronisation point. */
-static int finish(struct postgresql *postgresql, struct reading *reading, int64_t deadline_us, struct error *err)
+static int finish(struct postgresql *postgresql, struct pipeline_reading *reading, int64_t deadline_us,
+                  struct error *err)
 {
 	for (;;) {
 		int unsent = PQflush(postgresql->conn);
-		int result = unsent < 0 ? fail(err, "send", PQerrorMessage(postgresql->conn)) :
-		                          read_some(postgresql, reading, err);
+		int result = unsent < 0 ? libpq_fail(err, "send", PQerrorMessage(postgresql->conn)) :
+		                          pipeline_read(postgresql->conn, reading, err);
 
 		if (result != 0)
 			return result < 0 ? -1 : 0;
@@ -567,13 +440,14 @@ static int finish_pending(struct postgresql *postgresql, int64_t deadline_us, st
 int postgresql_exchange(struct postgresql *postgresql, const struct postgresql_statement *statements, size_t count,
                         struct error *err)
 {
-	struct reading reading = { .statements = statements, .count = count };
+	struct pipeline_reading reading = { .statements = statements, .count = count };
 
 	postgresql->was_refused = false;
 	if (!postgresql_is_connected(postgresql))
 		return error_set(err, ERROR_UNAVAILABLE, "%s", postgresql->why);
 	int64_t deadline_us = deadline_of(postgresql, &reading);
-	if (finish_pending(postgresql, deadline_us, err) != 0 || send_all(postgresql, statements, count, err) != 0 ||
+	if (finish_pending(postgresql, deadline_us, err) != 0 ||
+	    pipeline_send(postgresql->conn, statements, count, err) != 0 ||
 	    finish(postgresql, &reading, deadline_us, err) != 0) {
 		postgresql_drop(postgresql, err);
 		return -1;
@@ -587,20 +461,20 @@ int postgresql_exchange(struct postgresql *postgresql, const struct postgresql_s
 	return -1;
 }
 
-/* --- on the loop --- */
+/* --- statements, on the loop --- */
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct postgresql *postgresql = arg;
-	struct reading nothing = { .statements = NULL };
+	struct pipeline_reading nothing = { .statements = NULL };
 	struct error err;
 
 	(void)fd;
 	(void)what;
 	bool is_pending = postgresql->is_pending;
 	int done = PQflush(postgresql->conn) < 0 ?
-	                   fail(&err, "send", PQerrorMessage(postgresql->conn)) :
-	                   read_some(postgresql, is_pending ? &postgresql->reading : &nothing, &err);
+	                   libpq_fail(&err, "send", PQerrorMessage(postgresql->conn)) :
+	                   pipeline_read(postgresql->conn, is_pending ? &postgresql->reading : &nothing, &err);
 	if (done < 0) {
 		postgresql_drop(postgresql, &err);
 	} else if (done > 0 && is_pending) {
@@ -615,11 +489,11 @@ static int send_watched(struct postgresql *postgresql, const struct postgresql_s
 	struct timeval patience = clock_timeval(postgresql->timeout_us);
 
 	postgresql->sent = *statement;
-	postgresql->reading = (struct reading){ .statements = &postgresql->sent, .count = 1 };
-	if (send_all(postgresql, statement, 1, err) != 0)
+	postgresql->reading = (struct pipeline_reading){ .statements = &postgresql->sent, .count = 1 };
+	if (pipeline_send(postgresql->conn, statement, 1, err) != 0)
 		return -1;
 	if (PQflush(postgresql->conn) < 0)
-		return fail(err, "send", PQerrorMessage(postgresql->conn));
+		return libpq_fail(err, "send", PQerrorMessage(postgresql->conn));
 	postgresql->is_pending = true;
 	postgresql->ended = ended;
 	postgresql->arg = arg;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * postgresql_missing.c: what stands in place of postgresql.c in a build without libpq.
+ * postgresql_missing.c: what stands in place of postgresql.c and pipeline.c in a build without libpq.
  */
 #include "postgresql/postgresql.h"
 
