@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/network.h"
 #include "callback/callback.h"
@@ -62,6 +64,27 @@ static bool text_has(const char *text, const struct ip *ip)
 	return network_parse(&network, text) && network_has(&network, ip);
 }
 
+/* What is sent to an address of this machine is sent from that address, too; no packet is needed to learn it. */
+static bool is_of_this_machine(const struct ip *ip)
+{
+	struct sockaddr_storage to, from;
+	socklen_t len = sizeof(from);
+	bool is = false;
+
+	ip_address(ip, &to);
+	int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0 &&
+	    getsockname(fd, (struct sockaddr *)&from, &len) == 0) {
+		struct ip source = ip_from((const struct sockaddr *)&from);
+
+		is = source.len == ip->len && memcmp(source.bytes, ip->bytes, ip->len) == 0;
+	}
+	close(fd);
+	return is;
+}
+
 static const char *ip_special(const struct ip *ip)
 {
 	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
@@ -75,7 +98,9 @@ static const char *ip_special(const struct ip *ip)
 		memcpy(inner.bytes, ip->bytes + embeddings[i].at, 4);
 		return ip_special(&inner);
 	}
-	return ip->len == 4 || text_has(global_unicast, ip) ? NULL : "not public";
+	if (ip->len != 4 && !text_has(global_unicast, ip))
+		return "not public";
+	return is_of_this_machine(ip) ? "of this machine" : NULL;
 }
 
 const char *address_special(const struct sockaddr *address)

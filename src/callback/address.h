@@ -4,8 +4,8 @@
  *
  * A callback's URL comes from a client, and cdrd can reach what the client cannot: it must not be made to speak to the
  * machine itself, its neighbours or a cloud's metadata service. So an address is refused unless it is public, as the
- * IANA's special-purpose registries have it, or callback_allow lists it, its network or the URL's host name. IPv4
- * addresses inside IPv6 ones (mapped, NAT64, 6to4) are judged as IPv4 addresses.
+ * IANA's special-purpose registries have it, and of another machine, or callback_allow lists it, its network or the
+ * URL's host name. IPv4 addresses inside IPv6 ones (mapped, NAT64, 6to4) are judged as IPv4 addresses.
  */
 #ifndef CDRD_CALLBACK_ADDRESS_H
 #define CDRD_CALLBACK_ADDRESS_H
@@ -24,7 +24,7 @@ struct address {
 /* "203.0.113.7" or "2001:db8::1", without the port. */
 void address_format(char out[ADDRESS_TEXT_LEN], const struct sockaddr *address);
 
-/* NULL for a public address, or its kind otherwise: "loopback", "private", ... */
+/* NULL for a public address of another machine, or its kind otherwise: "loopback", "private", "of this machine", ... */
 const char *address_special(const struct sockaddr *address);
 
 /* Does the list have the address, a network that contains it, or the host's name? Words that cannot be read match

@@ -8,7 +8,12 @@
 #include <check.h>
 #include <event2/dns.h>
 #include <event2/dns_struct.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -312,6 +317,45 @@ START_TEST(special_addresses_are_told_from_public_ones)
 }
 END_TEST
 
+/* In a network of its own, in a process of its own. 0, 77 where that may not be, or 1. */
+static int try_own_address(void)
+{
+	struct ifreq lo = { .ifr_name = "lo" };
+	struct address own = address_of("8.8.4.4"), other = address_of("8.8.8.8"),
+		       inside = address_of("64:ff9b::808:404");
+	const char *what;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+		return 77;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memcpy(&lo.ifr_addr, sockaddr_of(&own), sizeof(lo.ifr_addr));
+	bool is_there = fd >= 0 && ioctl(fd, SIOCSIFADDR, &lo) == 0;
+	lo.ifr_flags = IFF_UP | IFF_LOOPBACK;
+	is_there = is_there && ioctl(fd, SIOCSIFFLAGS, &lo) == 0;
+	close(fd);
+	if (!is_there)
+		return 77;
+	what = address_special(sockaddr_of(&own));
+	return what && strcmp(what, "of this machine") == 0 && address_special(sockaddr_of(&inside)) &&
+	                       !address_special(sockaddr_of(&other)) &&
+	                       address_allowed("8.8.4.4", "a", sockaddr_of(&own)) ?
+	               0 :
+	               1;
+}
+
+START_TEST(addresses_of_this_machine_are_not_public)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(try_own_address());
+	ck_assert(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+	ck_assert(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77);
+}
+END_TEST
+
 START_TEST(list_has_networks_addresses_and_names)
 {
 	static const struct {
@@ -603,6 +647,7 @@ Suite *suite_callback_address(void)
 	tcase_add_test(tcase, name_of_the_host_has_at_most_253_bytes);
 	tcase_add_test(tcase, host_is_what_is_connected_to);
 	tcase_add_test(tcase, special_addresses_are_told_from_public_ones);
+	tcase_add_test(tcase, addresses_of_this_machine_are_not_public);
 	tcase_add_test(tcase, list_has_networks_addresses_and_names);
 	tcase_add_test(tcase, wrong_words_of_the_list_are_named);
 	tcase_add_test(tcase, urls_of_s3_are_spelled_as_they_are_signed);
