@@ -48,15 +48,37 @@ void report_file_remove(const struct reports *reports, const char *file_id)
 
 #define LOST "its file was on a front end that is gone"
 
+/* --- which making it is of --- */
+
+/* A whole file has the time at which its making was begun, by which it is told from one that was begun here or made, before another
+ * front end made the report again: clocks of hosts differ, and both may be of the same length. */
+void report_file_mark(const struct reports *reports, const struct report *report)
+{
+	int64_t us = report->started_us;
+	const struct timespec time = { us / CLOCK_US_PER_SECOND, us % CLOCK_US_PER_SECOND * 1000 };
+	const struct timespec times[2] = { time, time };
+	struct buf path = { 0 };
+
+	report_file_path(reports, report->file_id, &path);
+	if (!buf_cstr(&path) || utimensat(AT_FDCWD, path.data, times, AT_SYMLINK_NOFOLLOW) != 0)
+		log_error("report", "%s: its time: %s", report->file_id, strerror(errno));
+	buf_free(&path);
+}
+
+/* Some file systems keep seconds alone. */
+static bool is_marked(const struct report *report, const struct timespec *modified)
+{
+	return modified->tv_sec == report->started_us / CLOCK_US_PER_SECOND &&
+	       (modified->tv_nsec == 0 || modified->tv_nsec / 1000 == report->started_us % CLOCK_US_PER_SECOND);
+}
+
 /* What a front end has left that had served before another one: the report was made again there. */
 static bool is_stale(const struct reports *reports, const struct report *report, int fd)
 {
 	struct stat st;
 
-	if (!meta_is_shared(reports->meta) || fstat(fd, &st) != 0)
-		return false;
-	int64_t modified_us = (int64_t)st.st_mtim.tv_sec * CLOCK_US_PER_SECOND + st.st_mtim.tv_nsec / 1000;
-	return (uint64_t)st.st_size != report->bytes || modified_us < report->started_us - CLOCK_US_PER_SECOND;
+	return meta_is_shared(reports->meta) && fstat(fd, &st) == 0 &&
+	       ((uint64_t)st.st_size != report->bytes || !is_marked(report, &st.st_mtim));
 }
 
 /* A descriptor, or -1 with errno: ENOENT also where it was stale. */

@@ -215,6 +215,7 @@ void report_job_succeed(struct reports *reports, struct report_job *job, enum re
 
 	report_take_result(&work->report, result);
 	end_making(work);
+	report_file_mark(reports, &work->report);
 	set_ended(reports, &work->report, state, "");
 	settle(reports, job);
 }

@@ -233,6 +233,7 @@ void report_expire(struct reports *reports, int64_t deadline_us);
 MUST_CHECK int report_files_init(struct reports *reports, struct error *err);
 void report_file_path(const struct reports *reports, const char *file_id, struct buf *out);
 void report_file_remove(const struct reports *reports, const char *file_id);
+void report_file_mark(const struct reports *reports, const struct report *report); /* it is whole, and on disk */
 
 /* Is the file of an ended report not here, but on the disk of a front end that is gone? What is left here of an earlier time under
  * its name is removed. */

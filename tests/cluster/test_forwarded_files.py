@@ -3,6 +3,7 @@
 read slowly, or not at all, hold up nothing but themselves."""
 import contextlib
 import hashlib
+import os
 import re
 import socket
 import time
@@ -30,7 +31,7 @@ def pair(reached):
     return holder, begin_forwarding(reached(write_timeout=f"{WRITE_SECONDS}s", downloads_max=1000))
 
 
-def make_large(holder, records=40000):
+def make_large(holder, records=40000, least=2_000_000):
     """A report whose file is more than all buffers on its way hold."""
     account = holder.new_account()
     for seed in range(records // 10000):
@@ -39,7 +40,7 @@ def make_large(holder, records=40000):
     ended = wait_for_report(holder, account, made["request_id"])
     path = reporting.media_path(ended)
     whole = holder.get(path, account=account)
-    assert len(whole.body) > 2_000_000, len(whole.body)
+    assert len(whole.body) > least, len(whole.body)
     return account, path, whole
 
 
@@ -128,6 +129,27 @@ def test_download_goes_on_where_the_file_was_made_when_that_holds_the_catalog_ag
     harness.wait_for(lambda: holds(holder), PATIENCE)
     rest = holder.get(path, account=account, headers={"Range": f"bytes={len(part)}-", "If-Range": client.etag})
     assert rest.status == 206 and part + rest.body == whole.body
+
+
+def test_file_that_was_left_here_and_made_again_elsewhere_is_not_taken_for_that(pair):
+    """Though it is as long, and by the clock that this host had then it is newer."""
+    holder, other = pair
+    account, path, whole = make_large(holder, 10000, 0)
+    left = os.path.join(holder.data_dir, "reports", os.path.basename(path))
+    holder.kill9()
+    harness.wait_for(lambda: holds(other), PATIENCE)
+    harness.wait_for(lambda: other.get(path, account=account).status == 200, PATIENCE)
+    with open(left, "r+b") as file:
+        file.seek(1000)
+        file.write(bytes(100))
+    os.utime(left, (time.time() + 300, time.time() + 300))
+    begin_forwarding(holder)
+    other.kill9()
+    harness.wait_for(lambda: holds(holder), PATIENCE)
+    assert holder.get(path, account=account).status == 503
+    harness.wait_for(lambda: holder.get(path, account=account).status == 200, PATIENCE)
+    assert holder.get(path, account=account).body == whole.body
+    assert int(os.stat(left).st_mtime) <= time.time()
 
 
 def connections(daemon):
