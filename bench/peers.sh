@@ -11,13 +11,8 @@ peers_install() {
 
 	mkdir -p "$folder"
 	cp "$TOP"/bench/peers/*.mjs "$TOP"/bench/peers/*.json "$TOP/bench/peers/.npmrc" "$folder"
-	cmp -s "$TOP/bench/peers/package-lock.json" "$folder/node_modules/.installed" && return
-	say "installing DuckDB and ClickHouse from npm"
-	# Not `npm ci`: it wants chdb's libraries of other systems in the lock, which a registry need not have. Scripts are
-	# not needed, they would only look for or build alternatives.
-	(cd "$folder" && npm install --ignore-scripts --no-progress >npm.log 2>&1) ||
-		die "npm install failed, see $folder/npm.log"
-	cp "$TOP/bench/peers/package-lock.json" "$folder/node_modules/.installed"
+	# Not `npm ci`: it wants chdb's libraries of other systems in the lock, which a registry need not have.
+	npm_packages "$folder" install || die "npm install failed, see $folder/npm.log"
 }
 
 # peer_export PEER JOB CSV RECORDS REPEATS

@@ -70,6 +70,17 @@ need_node() {
 	command -v npm >/dev/null || need npm
 }
 
+# npm_packages FOLDER install|ci: the packages of the folder's lock, without what scripts of theirs would do.
+npm_packages() {
+	cmp -s "$1/package-lock.json" "$1/node_modules/.installed" && return
+	cp "$1/package-lock.json" "$1/installing" # npm may write the other one anew
+	(cd "$1" && npm "$2" --ignore-scripts --no-progress >npm.log 2>&1) || {
+		tail -n 20 "$1/npm.log" >&2
+		return 1
+	}
+	mv "$1/installing" "$1/node_modules/.installed"
+}
+
 # port_is_free PORT, of 127.0.0.1.
 port_is_free() {
 	python3 -c 'import socket, sys

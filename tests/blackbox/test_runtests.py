@@ -14,6 +14,7 @@ say() { printf '%s\\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 need() { :; }
 need_node() { :; }
+npm_packages() { :; }
 build_in() { :; }
 BUILD_PACKAGES=()
 """

@@ -11,7 +11,8 @@
     python3 tests/cluster/cluster.py COMMAND ...    runs a command with the hosts of one server in CDRD_CLICKHOUSE
 
 With hosts (networks.py), one for ZooKeeper and one for each server, they run there, and hosts[0].cut() cuts off ZooKeeper.
-The servers are Debian's (clickhouse-server 18.16, zookeeper). REASON says what is missing, or is None.
+The servers are Debian's (clickhouse-server 18.16, zookeeper); modern.py has newer ones, for the tests of SQL. REASON says what
+is missing, or is None.
 """
 import itertools
 import os
@@ -163,24 +164,28 @@ class ClickHouse(Server):
 
 
 class Cluster:
+    version = VERSION
+
     def __init__(self, shards=1, replicas=1, hosts=()):
-        given = itertools.chain(hosts, itertools.repeat(Here))
         self.directory = tempfile.mkdtemp(prefix="cdrd-cluster-", dir="/tmp")
         self.replicas = replicas
-        self.zookeeper = ZooKeeper(os.path.join(self.directory, "zookeeper"), next(given))
-        self.servers = {(shard, replica): ClickHouse(os.path.join(self.directory, f"{shard}-{replica}"), next(given),
-                                                     self.zookeeper, shard, replica)
-                        for shard in range(1, shards + 1) for replica in range(1, replicas + 1)}
+        self.zookeeper = None
+        self.servers = self.make_servers(shards, itertools.chain(hosts, itertools.repeat(Here)))
         shards = [[f"{server.address}:{server.http}" for (at, _), server in self.servers.items() if at == shard]
                   for shard in range(1, shards + 1)]
         self.hosts = "|".join(",".join(shard) for shard in shards)
+
+    def make_servers(self, shards, hosts):
+        self.zookeeper = ZooKeeper(os.path.join(self.directory, "zookeeper"), next(hosts))
+        return {(shard, replica): ClickHouse(os.path.join(self.directory, f"{shard}-{replica}"), next(hosts), self.zookeeper, shard, replica)
+                for shard in range(1, shards + 1) for replica in range(1, self.replicas + 1)}
 
     def server(self, shard, replica):
         return self.servers[shard, replica]
 
     def make_database(self, name):
         """With all tables, on each server."""
-        schema = subprocess.run([harness.program("cdrctl"), "schema", "clickhouse", "--server", VERSION, "--database", name],
+        schema = subprocess.run([harness.program("cdrctl"), "schema", "clickhouse", "--server", self.version, "--database", name],
                                 stdout=subprocess.PIPE, check=True, text=True).stdout
         for server in self.servers.values():
             for statement in filter(str.strip, schema.split(";")):
@@ -193,8 +198,9 @@ class Cluster:
     def start(self):
         """All servers; where one does not come up, none is left."""
         try:
-            self.zookeeper.start()
-            self.zookeeper.wait()
+            if self.zookeeper:
+                self.zookeeper.start()
+                self.zookeeper.wait()
             for server in self.servers.values():
                 server.start()
             for server in self.servers.values():
@@ -205,18 +211,18 @@ class Cluster:
         return self
 
     def remove(self):
-        for server in [*self.servers.values(), self.zookeeper]:
+        for server in filter(None, [*self.servers.values(), self.zookeeper]):
             server.kill9()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def fixture(**shape):
+def fixture(kind=Cluster, **shape):
     """A cluster that the tests of a module share. Their daemons end before it, as they would wait for it at their end."""
     import pytest  # which the bench does without
 
     @pytest.fixture(scope="module")
     def made(daemons):
-        cluster = Cluster(**shape).start()
+        cluster = kind(**shape).start()
         yield cluster
         try:
             for daemon in daemons.made:

@@ -18,7 +18,7 @@ pytest_configure = fixtures.pytest_configure
 
 # As LONGEST of the black box.
 LONGEST = ["test_front_ends", "test_workers", "test_taking_in", "test_erasing", "test_move", "test_catalog", "test_engines",
-           "test_answers_of_workers", "test_sources"]
+           "test_modern", "test_answers_of_workers", "test_sources"]
 
 
 def pytest_collection_modifyitems(items):

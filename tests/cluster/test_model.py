@@ -11,8 +11,8 @@ import harness
 pytestmark = pytest.mark.skipif(clusters.REASON is not None, reason=str(clusters.REASON))
 
 
-def test_every_answer_is_that_of_a_plain_list():
-    cluster = clusters.Cluster(shards=2).start()
+def every_answer_is_that_of_a_plain_list(cluster):
+    cluster.start()
     try:
         environment = {**os.environ, "CDRD_TEST_CLICKHOUSE": cluster.hosts, "CK_RUN_SUITE": "store_model", "CK_RUN_CASE": "cluster"}
         run = subprocess.run([harness.program("tests/unit/run")], env=environment, capture_output=True, text=True)
@@ -20,3 +20,7 @@ def test_every_answer_is_that_of_a_plain_list():
         cluster.remove()
     assert run.returncode == 0, (run.stdout + run.stderr)[-4000:]
     assert "100%" in run.stdout and "Checks: 0" not in run.stdout, run.stdout
+
+
+def test_every_answer_is_that_of_a_plain_list():
+    every_answer_is_that_of_a_plain_list(clusters.Cluster(shards=2))
