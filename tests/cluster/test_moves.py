@@ -143,6 +143,45 @@ def test_an_insert_that_breaks_off_between_two_rows_stores_nothing(daemon, betwe
     Shown(daemon, account).check(versions([record]), {"v1"})
 
 
+@pytest.mark.parametrize("stored", ["where_it_went", "that_it_left"])
+def test_move_of_which_a_server_has_one_day_is_mended_when_it_is_sent_again(daemon, cluster, stored):
+    """As after a server that has died between the days of an insert, which was then not acknowledged."""
+    account = daemon.new_account()
+    records = [sms(account) for _ in range(COUNT)]
+    store(daemon, moved(records, 0))
+    server, table = cluster.server(1, 1), f"{daemon.options['clickhouse_database']}.sms"
+    server.query(f"CREATE TABLE {table}_before ENGINE = Log AS SELECT * FROM {table}")
+    store(daemon, moved(records, 1))
+    daemon.kill9()
+    if stored == "where_it_went":
+        server.query(f"ALTER TABLE {table} DROP PARTITION ID '{EARLY:%Y%m%d}'")
+        server.query(f"INSERT INTO {table} SELECT * FROM {table}_before", insert_deduplicate=0)
+    else:
+        server.query(f"ALTER TABLE {table} DROP PARTITION ID '{LATE:%Y%m%d}'")
+    daemon.start()  # which doubts what the process before it had under way
+    daemon.await_ready()
+    for version in (1, 1, 2, 3):
+        store(daemon, moved(records, version))
+        Shown(daemon, account).check(versions(records), {f"v{version}"})
+
+
+def test_record_that_went_to_the_day_beside_another_one_of_its_id_leaves_that_alone(daemon):
+    account = daemon.new_account()
+    record = sms(account)
+
+    def at(time, version):
+        return {**record, "date_received": iso(time), "from": version}
+
+    for one in (at(LATE - 2 * DAY, "a0"), at(LATE, "b0"), at(EARLY, "a1")):
+        store(daemon, [one])
+    daemon.kill9()
+    daemon.start()
+    daemon.await_ready()
+    for one in (at(EARLY, "a1"), at(LATE, "b0"), at(EARLY, "a2")):
+        store(daemon, [one])
+    assert sorted(shown["from"] for shown in Shown(daemon, account).paged) == ["a2", "b0"]
+
+
 class Mover(threading.Thread):
     """Moves all records, version after version, until it is told to end or one is not acknowledged."""
 

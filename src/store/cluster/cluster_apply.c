@@ -191,6 +191,46 @@ static int change(struct cluster *cluster, const struct cluster_put *put, struct
 	return cluster_known_keep(cluster, known, record, err);
 }
 
+/* Where else it is, too, because a server has died between the days of an insert, and has stored where the record went, and not
+ * that it left; or NULL. Nobody was told of it, and there is no row of a place that it has left for this one, which the look-up
+ * would have found: a record with its id that is another one, as they are of days further apart, may have gone to the day
+ * beside it. */
+static struct cluster_known *half_moved_from(const struct cluster *cluster, const struct cluster_put *put,
+                                             const struct cluster_known *known, const struct record *came)
+{
+	int32_t day = clock_day_of(known->time_us);
+
+	if (!put->has_versions || clock_day_of(put->time_us) != day || !cluster_is_doubtful(cluster, known->first) ||
+	    cluster_known_has_come(cluster, put, came, known))
+		return NULL;
+	for (int32_t away = -1; away <= 1; away += 2) {
+		struct cluster_known *other = cluster_known_in_day(cluster, put, came, day + away);
+
+		if (other && other->first < known->first)
+			return other;
+	}
+	return NULL;
+}
+
+static int mend_move(struct cluster *cluster, const struct cluster_put *put, const struct cluster_known *known,
+                     const struct record *came, struct error *err)
+{
+	struct cluster_known *other = half_moved_from(cluster, put, known, came);
+	struct record left;
+	uint64_t seq;
+
+	if (!other)
+		return 0;
+	if (record_unpack(&left, other->product, (struct str){ other->row, other->len }, &seq, err) != 0)
+		return -1;
+	record_set_account_key(&left, &put->account);
+	if (leave(cluster, put, other, &left, known->time_us, err) != 0)
+		return -1;
+	other->hash = ~other->hash; /* it is found no more */
+	cluster->uncommitted++;
+	return 0;
+}
+
 static int meet(struct cluster *cluster, const struct cluster_put *put, struct cluster_known *known,
                 const struct record *came, enum store_put_result *result, struct error *err)
 {
@@ -304,7 +344,9 @@ int cluster_apply(struct cluster *cluster, const struct cluster_put *put, enum s
 		(void)erased_clean(cluster->store, &record, known->time_us);
 	}
 	if (known)
-		return meet(cluster, put, known, &record, result, err);
+		return mend_move(cluster, put, known, &record, err) == 0 ?
+		               meet(cluster, put, known, &record, result, err) :
+		               -1;
 	if (put->has_versions && put->versions.updates)
 		*result = STORE_LACKS_RECORD;
 	else if (put->product->partition_direction && record_partition(&record) == CATALOG_NO_DIRECTION)

@@ -93,6 +93,15 @@ struct cluster_known *cluster_known_in_day(const struct cluster *cluster, const 
 	return NULL;
 }
 
+bool cluster_known_has_come(const struct cluster *cluster, const struct cluster_put *put, const struct record *record,
+                            const struct cluster_known *known)
+{
+	for (struct cluster_known *left = *cluster_known_slot(cluster, put->hash); left; left = left->next)
+		if (left->has_left && left->version + 1 == known->first && is_of_record(left, put, record))
+			return true;
+	return false;
+}
+
 /* The place, if the record has left it. */
 struct cluster_known *cluster_known_left(const struct cluster *cluster, const struct cluster_put *put,
                                          const struct record *record, int64_t time_us, enum catalog_direction direction)

@@ -27,6 +27,10 @@ struct cluster_known *cluster_known_in_day(const struct cluster *cluster, const 
 struct cluster_known *cluster_known_find(const struct cluster *cluster, const struct cluster_put *put,
                                          const struct record *record);
 
+/* Has it come to where it is from another place nearby, that it has left? */
+bool cluster_known_has_come(const struct cluster *cluster, const struct cluster_put *put, const struct record *record,
+                            const struct cluster_known *known);
+
 /* The place, if the record has left it; or NULL. */
 struct cluster_known *cluster_known_left(const struct cluster *cluster, const struct cluster_put *put,
                                          const struct record *record, int64_t time_us,

@@ -13,7 +13,7 @@
 #include "store/changes/changes_note.h"
 
 #define FRESH_US (10 * CLOCK_US_PER_SECOND) /* a commit of what was checked with a copy that is older fails */
-#define NUMBERS_OF_A_PUT 3 /* a record leaves its place, and counts from one number on while its row has another */
+#define NUMBERS_OF_A_PUT 4 /* a record leaves two places, and counts from one number on while its row has another */
 
 /* --- the list --- */
 
