@@ -51,8 +51,11 @@ struct json *admin_reply_result(struct admin_reply *reply);
  * cdrctl prints the result and fails. Also ends with admin_reply_send. */
 MUST_CHECK struct json *admin_reply_result_with_error(struct admin_reply *reply, const struct error *err);
 
+/* One of these ends it: with the result, or with the error in its place; `end` sends the result if `result` is 0, and
+ * otherwise the error. */
 void admin_reply_send(struct admin_reply *reply);
 void admin_reply_error(struct admin_reply *reply, const struct error *err);
+void admin_reply_end(struct admin_reply *reply, int result, const struct error *err);
 
 /* --- answering later --- */
 
@@ -117,5 +120,6 @@ void admin_mask_number(struct buf *out, const char *number);
 
 /* Writes a time as a text, to the second. */
 void admin_write_time(struct json *j, int64_t time_us);
+void admin_member_time(struct json *j, const char *key, int64_t time_us);
 
 #endif

@@ -20,10 +20,8 @@ static void write_secrets(struct json *j, const struct account *account)
 	json_array_begin(j);
 	for (int i = 0; i < account->secrets_count; i++) {
 		json_object_begin(j);
-		json_key(j, "number");
-		json_uint(j, account->secrets[i].number);
-		json_key(j, "created");
-		admin_write_time(j, account->secrets[i].created_us);
+		json_member_uint(j, "number", account->secrets[i].number);
+		admin_member_time(j, "created", account->secrets[i].created_us);
 		json_object_end(j);
 	}
 	json_array_end(j);
@@ -52,8 +50,7 @@ static void write_made_secret(struct json *j, const struct args *args, const cha
 {
 	if (args_get(args, "secret"))
 		return;
-	json_key(j, "secret");
-	json_text(j, secret);
+	json_member_text(j, "secret", secret);
 }
 
 /* --- account --- */
@@ -72,8 +69,7 @@ void admin_account_add(const struct admin_context *context, const struct args *a
 	admin_reply_log(reply, "account %s added", id);
 	struct json *j = admin_reply_result(reply);
 	json_object_begin(j);
-	json_key(j, "id");
-	json_text(j, id);
+	json_member_text(j, "id", id);
 	write_made_secret(j, args, secret);
 	json_object_end(j);
 	admin_reply_send(reply);
@@ -193,11 +189,9 @@ void admin_account_delete(const struct admin_context *context, const struct args
 	admin_reply_log(reply, "account %s deleted, with %" PRIu64 " subaccounts", id, count);
 	struct json *j = admin_reply_result(reply);
 	json_object_begin(j);
-	json_key(j, "id");
-	json_text(j, id);
+	json_member_text(j, "id", id);
 	json_member_uint(j, "subaccounts", count);
-	json_key(j, "goes");
-	admin_write_time(j, deleted_us + context->config->account_grace);
+	admin_member_time(j, "goes", deleted_us + context->config->account_grace);
 	json_object_end(j);
 	admin_reply_send(reply);
 }
@@ -232,10 +226,8 @@ void admin_secret_add(const struct admin_context *context, const struct args *ar
 	admin_reply_log(reply, "secret %u of account %s added", number, id);
 	struct json *j = admin_reply_result(reply);
 	json_object_begin(j);
-	json_key(j, "account");
-	json_text(j, id);
-	json_key(j, "number");
-	json_uint(j, number);
+	json_member_text(j, "account", id);
+	json_member_uint(j, "number", number);
 	write_made_secret(j, args, secret);
 	json_object_end(j);
 	admin_reply_send(reply);

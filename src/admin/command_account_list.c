@@ -52,21 +52,14 @@ static void listing_free(void *arg)
 void admin_account_begin(struct json *j, const struct account *account)
 {
 	json_object_begin(j);
-	json_key(j, "id");
-	json_text(j, account->id);
-	json_key(j, "parent");
-	json_text(j, account->parent);
-	json_key(j, "name");
-	json_text(j, account->name);
-	json_key(j, "plan");
-	json_text(j, account->plan);
-	json_key(j, "disabled");
-	json_bool(j, account->disabled);
-	json_key(j, "created");
-	admin_write_time(j, account->created_us);
+	json_member_text(j, "id", account->id);
+	json_member_text(j, "parent", account->parent);
+	json_member_text(j, "name", account->name);
+	json_member_text(j, "plan", account->plan);
+	json_member_bool(j, "disabled", account->disabled);
+	admin_member_time(j, "created", account->created_us);
 	if (account->deleted_us) {
-		json_key(j, "deleted");
-		admin_write_time(j, account->deleted_us);
+		admin_member_time(j, "deleted", account->deleted_us);
 	}
 }
 
@@ -95,8 +88,7 @@ static int write_account(struct listing *listing, const struct account *account)
 	if (listing->hashes)
 		return write_importable(listing, account);
 	admin_account_begin(j, account);
-	json_key(j, "secrets");
-	json_int(j, account->secrets_count);
+	json_member_int(j, "secrets", account->secrets_count);
 	json_object_end(j);
 	return 0;
 }
@@ -183,10 +175,7 @@ static void list_slice(void *arg, int64_t deadline_us)
 	if (listing->hashes && result == 0)
 		admin_reply_log(reply, "hashes of accounts' secrets listed");
 	listing_free(listing);
-	if (result != 0)
-		admin_reply_error(reply, &err);
-	else
-		admin_reply_send(reply);
+	admin_reply_end(reply, result, &err);
 }
 
 /* --- the arguments --- */

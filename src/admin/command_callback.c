@@ -21,25 +21,18 @@ static bool list_callback(void *arg, const struct callback_info *info)
 	struct json *j = listing->json;
 
 	json_object_begin(j);
-	json_key(j, "id");
-	json_str(j, info->id);
-	json_key(j, "account");
-	json_str(j, info->account);
-	json_key(j, "state");
-	json_text(j, callback_state_name(info->state));
-	json_key(j, "attempts");
-	json_int(j, info->attempts);
-	json_key(j, "created");
-	admin_write_time(j, info->created_us);
+	json_member_str(j, "id", info->id);
+	json_member_str(j, "account", info->account);
+	json_member_text(j, "state", callback_state_name(info->state));
+	json_member_int(j, "attempts", info->attempts);
+	admin_member_time(j, "created", info->created_us);
 	json_key(j, "next");
 	if (info->state == CALLBACK_FAILED)
 		json_null(j);
 	else
 		admin_write_time(j, info->next_us);
-	json_key(j, "url");
-	json_str(j, info->url);
-	json_key(j, "last_error");
-	json_str(j, info->last_error);
+	json_member_str(j, "url", info->url);
+	json_member_str(j, "last_error", info->last_error);
 	json_object_end(j);
 	return --listing->left > 0;
 }
@@ -54,10 +47,7 @@ void admin_callback_list(const struct admin_context *context, const struct args 
 	if (result == 0)
 		result = callbacks_each(context->callbacks, list_callback, &listing, &err);
 	json_array_end(listing.json);
-	if (result != 0)
-		admin_reply_error(reply, &err);
-	else
-		admin_reply_send(reply);
+	admin_reply_end(reply, result, &err);
 }
 
 /* --- callback retry --- */
@@ -75,8 +65,7 @@ void admin_callback_retry(const struct admin_context *context, const struct args
 	admin_reply_log(reply, "callback %s tried again", id);
 	struct json *j = admin_reply_result(reply);
 	json_object_begin(j);
-	json_key(j, "retried");
-	json_uint(j, count);
+	json_member_uint(j, "retried", count);
 	json_object_end(j);
 	admin_reply_send(reply);
 }
@@ -121,17 +110,12 @@ void admin_account_webhook_secret(const struct admin_context *context, const str
 		admin_reply_log(reply, "webhook secret of account %s rotated", account);
 	struct json *j = admin_reply_result(reply);
 	json_object_begin(j);
-	json_key(j, "account");
-	json_text(j, account);
-	json_key(j, "secret");
-	json_text(j, secret.text);
-	json_key(j, "created");
-	admin_write_time(j, secret.made_us);
+	json_member_text(j, "account", account);
+	json_member_text(j, "secret", secret.text);
+	admin_member_time(j, "created", secret.made_us);
 	if (secret.previous[0]) {
-		json_key(j, "previous_secret");
-		json_text(j, secret.previous);
-		json_key(j, "previous_until");
-		admin_write_time(j, secret.previous_until_us);
+		json_member_text(j, "previous_secret", secret.previous);
+		admin_member_time(j, "previous_until", secret.previous_until_us);
 	}
 	json_object_end(j);
 	admin_reply_send(reply);

@@ -20,10 +20,8 @@ void admin_clock_accept(const struct admin_context *context, const struct args *
 	admin_reply_log(reply, "clock accepted: what is too old by it is deleted%s", before.held ? " again" : "");
 	struct json *j = admin_reply_result(reply);
 	json_object_begin(j);
-	json_key(j, "time");
-	admin_write_time(j, clock_now_us());
-	json_key(j, "was_last_seen");
-	admin_write_time(j, before.seen_us);
+	admin_member_time(j, "time", clock_now_us());
+	admin_member_time(j, "was_last_seen", before.seen_us);
 	json_object_end(j);
 	admin_reply_send(reply);
 }

@@ -14,8 +14,7 @@ static void write_consumer(void *arg, const struct consumer_status *status)
 	json_member_text(j, "address", status->address);
 	json_member_text(j, "queue", status->queue);
 	json_member_text(j, "mapping", status->mapping);
-	json_key(j, "connected");
-	json_bool(j, status->connected);
+	json_member_bool(j, "connected", status->connected);
 	json_member_uint(j, "waiting", status->waiting);
 	json_key(j, "lag");
 	if (status->lag >= 0)

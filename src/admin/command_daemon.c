@@ -30,8 +30,7 @@ void admin_log_level(const struct admin_context *context, const struct args *arg
 		admin_reply_log(reply, "log level is %s", name);
 	struct json *j = admin_reply_result(reply);
 	json_object_begin(j);
-	json_key(j, "level");
-	json_text(j, log_level_name(log_level()));
+	json_member_text(j, "level", log_level_name(log_level()));
 	json_object_end(j);
 	admin_reply_send(reply);
 }

@@ -19,8 +19,7 @@ static void write_destination(struct json *j, const struct destination *destinat
 	json_member_text(j, "host_key", destination->host_key);
 	json_member_text(j, "from", destination->from);
 	json_member_text(j, "to", destination->to);
-	json_key(j, "created");
-	admin_write_time(j, destination->created_us);
+	admin_member_time(j, "created", destination->created_us);
 	json_object_end(j);
 }
 
@@ -73,10 +72,7 @@ void admin_destination_list(const struct admin_context *context, const struct ar
 	json_array_begin(j);
 	int result = destinations_each(context->destinations, args_get(args, "account"), list_destination, j, &err);
 	json_array_end(j);
-	if (result != 0)
-		admin_reply_error(reply, &err);
-	else
-		admin_reply_send(reply);
+	admin_reply_end(reply, result, &err);
 }
 
 void admin_destination_remove(const struct admin_context *context, const struct args *args, struct admin_reply *reply)

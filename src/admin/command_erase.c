@@ -84,13 +84,10 @@ static void write_head(struct json *j, const struct erasing *job)
 	json_member_text(j, "account", job->account);
 	json_member_str(j, "number", buf_str(&masked));
 	write_hash(j, &hash);
-	json_key(j, "lasting");
-	json_bool(j, job->lasting);
+	json_member_bool(j, "lasting", job->lasting);
 	json_member_uint(j, "by_uid", admin_reply_uid(job->job.reply));
-	json_key(j, "begun");
-	admin_write_time(j, job->begun_us);
-	json_key(j, "ended");
-	admin_write_time(j, clock_now_us());
+	admin_member_time(j, "begun", job->begun_us);
+	admin_member_time(j, "ended", clock_now_us());
 	buf_free(&masked);
 }
 
@@ -98,8 +95,7 @@ static void write_counts(struct json *j, const struct erasure_counts *counts)
 {
 	const struct erase_counts *records = &counts->records;
 
-	json_key(j, "nothing_left");
-	json_bool(j, records->left == 0);
+	json_member_bool(j, "nothing_left", records->left == 0);
 	json_member_uint(j, "records", records->records);
 	json_member_uint(j, "runs_written_anew", records->runs);
 	json_member_uint(j, "days_written_anew", records->days_packed);
@@ -197,10 +193,8 @@ static bool list_entry(void *arg, const struct erased_entry *entry)
 	json_object_begin(j);
 	json_member_text(j, "account", id);
 	write_hash(j, &entry->hash);
-	json_key(j, "erased");
-	admin_write_time(j, entry->erased_us);
-	json_key(j, "lasting");
-	json_bool(j, entry->until_us == ERASED_LASTS);
+	admin_member_time(j, "erased", entry->erased_us);
+	json_member_bool(j, "lasting", entry->until_us == ERASED_LASTS);
 	json_member_uint(j, "by_uid", entry->uid);
 	json_object_end(j);
 	return --listing->left > 0;
@@ -216,10 +210,7 @@ void admin_erase_list(const struct admin_context *context, const struct args *ar
 	if (result == 0)
 		result = erased_each(context->store, list_entry, &listing, &err);
 	json_array_end(listing.json);
-	if (result != 0)
-		admin_reply_error(reply, &err);
-	else
-		admin_reply_send(reply);
+	admin_reply_end(reply, result, &err);
 }
 
 /* --- erase revoke --- */

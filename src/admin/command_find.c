@@ -86,8 +86,7 @@ static void write_item(void *arg, const struct finding_item *item)
 	json_member_text(j, "kind", item->kind);
 	json_member_str(j, "account", item->account);
 	json_member_str(j, "product", item->product);
-	json_key(j, "time");
-	admin_write_time(j, item->time_us);
+	admin_member_time(j, "time", item->time_us);
 	json_member_str(j, "id", item->id);
 	json_member_str(j, "where", item->where);
 	if (job->whole)
@@ -103,8 +102,7 @@ static void write_result(void *arg, struct admin_reply *reply)
 	finding_counts(job->finding, &counts);
 	json_array_end(job->json);
 	json_member_uint(job->json, "count", counts.found);
-	json_key(job->json, "truncated");
-	json_bool(job->json, counts.truncated);
+	json_member_bool(job->json, "truncated", counts.truncated);
 	json_object_end(job->json);
 	admin_reply_log(reply, "searched for what is kept: %llu found%s", (unsigned long long)counts.found,
 	                counts.truncated ? ", and there is more" : "");

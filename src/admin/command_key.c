@@ -130,11 +130,9 @@ static bool list_key(void *arg, const struct api_key *key)
 	json_member_text(j, "id", key->id);
 	write_scopes(j, key->scopes);
 	json_member_text(j, "product", key->products);
-	json_key(j, "subaccounts");
-	json_bool(j, key->subaccounts);
+	json_member_bool(j, "subaccounts", key->subaccounts);
 	json_member_text(j, "networks", key->networks);
-	json_key(j, "created");
-	admin_write_time(j, key->created_us);
+	admin_member_time(j, "created", key->created_us);
 	json_key(j, "expires");
 	if (key->expires_us)
 		admin_write_time(j, key->expires_us);

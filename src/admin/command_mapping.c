@@ -101,8 +101,7 @@ static void on_row(void *arg, const struct ingest_trial_row *row)
 	json_object_begin(&j);
 	json_member_uint(&j, "line", row->line);
 	if (row->updates) {
-		json_key(&j, "updates");
-		json_bool(&j, true);
+		json_member_bool(&j, "updates", true);
 	}
 	if (row->record)
 		write_record(&j, row->record);

@@ -83,8 +83,7 @@ static void write_state(struct json *j, const struct admin_context *context)
 	json_member_uint(j, "days", state.days);
 	json_member_uint(j, "days_total", state.days_total);
 	json_member_uint(j, "changes_behind", state.behind);
-	json_key(j, "records_refused");
-	json_bool(j, state.is_held);
+	json_member_bool(j, "records_refused", state.is_held);
 	if (state.failure.code != ERROR_NONE)
 		json_member_text(j, "waits_for", state.failure.message);
 	if (state.phase == TAKEOVER_FOLLOWS && !state.finishes && !state.was_compared)

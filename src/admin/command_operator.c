@@ -42,8 +42,7 @@ static bool list_operator(void *arg, const struct producer *found)
 
 	json_object_begin(j);
 	json_member_text(j, "name", found->name);
-	json_key(j, "created");
-	admin_write_time(j, found->created_us);
+	admin_member_time(j, "created", found->created_us);
 	json_object_end(j);
 	return true;
 }

@@ -38,8 +38,7 @@ static void write_disk(struct json *j, const struct admin_context *context)
 	json_member_uint(j, "size_bytes", room.total_bytes);
 	json_member_uint(j, "free_bytes", room.free_bytes);
 	json_member_uint(j, "keep_free_bytes", room.limit_bytes);
-	json_key(j, "low");
-	json_bool(j, room.low);
+	json_member_bool(j, "low", room.low);
 	write_time(j, "low_at", disk_low_at_us(context->disk));
 	json_object_end(j);
 }
@@ -53,8 +52,7 @@ static void write_store(struct json *j, const struct admin_context *context)
 	json_member_uint(j, "days", metrics.days);
 	json_member_uint(j, "days_open", metrics.open_days.count);
 	json_member_uint(j, "hot_rows", metrics.hot_rows);
-	json_key(j, "sealing_lags");
-	json_bool(j, store_is_behind(context->store));
+	json_member_bool(j, "sealing_lags", store_is_behind(context->store));
 	json_member_uint(j, "seals", metrics.sealing.seals);
 	json_member_uint(j, "merges", metrics.sealing.merges);
 	status_write_health(j, context);

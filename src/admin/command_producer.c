@@ -67,10 +67,8 @@ static bool list_producer(void *arg, const struct producer *producer)
 	struct json *j = arg;
 
 	json_object_begin(j);
-	json_key(j, "name");
-	json_text(j, producer->name);
-	json_key(j, "created");
-	admin_write_time(j, producer->created_us);
+	json_member_text(j, "name", producer->name);
+	admin_member_time(j, "created", producer->created_us);
 	for (size_t i = 0; i < INGEST_SETTINGS_COUNT; i++) {
 		const char *value = ingest_settings_get(&producer->settings, i);
 

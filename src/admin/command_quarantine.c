@@ -125,10 +125,7 @@ void admin_quarantine_show(const struct admin_context *context, const struct arg
 	if (result == 0 && !showing.found)
 		result = error_set(&err, ERROR_NOT_FOUND, "quarantine %llu: no such entry",
 		                   (unsigned long long)showing.number);
-	if (result != 0)
-		admin_reply_error(reply, &err);
-	else
-		admin_reply_send(reply);
+	admin_reply_end(reply, result, &err);
 }
 
 /* --- drop --- */

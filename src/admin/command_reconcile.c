@@ -96,8 +96,7 @@ static bool list_job(void *arg, const struct reconciliation *job)
 	json_member_text(j, "state", report_state_name(job->state));
 	for (int i = 0; i < RECONCILER_CLASSES; i++)
 		json_member_uint(j, reconciler_class_name((enum reconciler_class)i), job->files[i].made.rows);
-	json_key(j, "received");
-	admin_write_time(j, job->received_us);
+	admin_member_time(j, "received", job->received_us);
 	json_member_text(j, "reason", job->reason);
 	json_object_end(j);
 	return --listing->left > 0;
@@ -113,10 +112,7 @@ void admin_reconcile_list(const struct admin_context *context, const struct args
 	if (result == 0)
 		reconciles_each(context->reconciles, list_job, &listing);
 	json_array_end(listing.json);
-	if (result == 0)
-		admin_reply_send(reply);
-	else
-		admin_reply_error(reply, &err);
+	admin_reply_end(reply, result, &err);
 }
 
 /* --- reconcile --- */

@@ -70,12 +70,9 @@ static void add_rejected(struct replay *replay, uint64_t number, const char *fie
 		return;
 	j.comma = replay->errors_count++ > 0;
 	json_object_begin(&j);
-	json_key(&j, "number");
-	json_uint(&j, number);
-	json_key(&j, "field");
-	json_text(&j, field);
-	json_key(&j, "reason");
-	json_text(&j, reason);
+	json_member_uint(&j, "number", number);
+	json_member_text(&j, "field", field);
+	json_member_text(&j, "reason", reason);
 	json_object_end(&j);
 }
 
@@ -115,8 +112,7 @@ static void write_progress(struct replay *replay)
 		return;
 	struct json *j = admin_reply_progress_begin(replay->reply);
 	pick_write_progress(&replay->pick, j);
-	json_key(j, "rejected");
-	json_uint(j, replay->summary.rejected);
+	json_member_uint(j, "rejected", replay->summary.rejected);
 	admin_reply_progress_end(replay->reply);
 }
 

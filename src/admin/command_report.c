@@ -37,8 +37,7 @@ static void write_brief(struct json *j, const struct report *report)
 	write_percent(j, report);
 	json_member_uint(j, "rows", report->rows);
 	json_member_uint(j, "file_bytes", report->bytes);
-	json_key(j, "received");
-	admin_write_time(j, report->received_us);
+	admin_member_time(j, "received", report->received_us);
 	if (report_has_callback(report))
 		json_member_text(j, "callback", report_callback_state(&report->callback));
 	if (report_has_delivery(report))
@@ -105,10 +104,7 @@ void admin_report_list(const struct admin_context *context, const struct args *a
 	json_array_begin(listing.json);
 	int result = list_reports(context, args, &listing, &err);
 	json_array_end(listing.json);
-	if (result != 0)
-		admin_reply_error(reply, &err);
-	else
-		admin_reply_send(reply);
+	admin_reply_end(reply, result, &err);
 }
 
 /* --- report show --- */

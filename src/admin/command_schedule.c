@@ -64,10 +64,7 @@ void admin_schedule_list(const struct admin_context *context, const struct args 
 	if (result == 0)
 		result = schedules_each(context->schedules, args_get(args, "account"), list_schedule, &listing, &err);
 	json_array_end(listing.json);
-	if (result != 0)
-		admin_reply_error(reply, &err);
-	else
-		admin_reply_send(reply);
+	admin_reply_end(reply, result, &err);
 }
 
 /* --- schedule show --- */

@@ -50,8 +50,7 @@ void status_write_process(struct json *j, const struct admin_context *context)
 {
 	json_member_text(j, "version", PACKAGE_VERSION);
 	json_member_uint(j, "pid", (uint64_t)getpid());
-	json_key(j, "started");
-	admin_write_time(j, context->started_us);
+	admin_member_time(j, "started", context->started_us);
 	json_member_uint(j, "uptime_seconds", (uint64_t)((clock_now_us() - context->started_us) / CLOCK_US_PER_SECOND));
 	json_member_uint(j, "cpu_ms", cpu_ms());
 	json_member_uint(j, "memory_bytes", resident_bytes());
@@ -103,12 +102,9 @@ static void write_clock(struct json *j, const struct admin_context *context)
 
 	store_clock_watch(context->store, &watch);
 	begin_section(j, "clock");
-	json_key(j, "time");
-	admin_write_time(j, clock_now_us());
-	json_key(j, "last_seen");
-	admin_write_time(j, watch.seen_us);
-	json_key(j, "deletion_held");
-	json_bool(j, watch.held);
+	admin_member_time(j, "time", clock_now_us());
+	admin_member_time(j, "last_seen", watch.seen_us);
+	json_member_bool(j, "deletion_held", watch.held);
 	json_object_end(j);
 }
 

@@ -77,8 +77,7 @@ static void write_result(void *arg, struct admin_reply *reply)
 	verify_counts(checking->verify, &counts);
 	j = begin_result(reply, counts.faults);
 	json_object_begin(j);
-	json_key(j, "sound");
-	json_bool(j, counts.faults == 0);
+	json_member_bool(j, "sound", counts.faults == 0);
 	json_member_uint(j, "days", counts.days);
 	json_member_uint(j, "blocks", counts.blocks);
 	json_member_uint(j, "records", counts.rows);

@@ -24,8 +24,7 @@ static const char *format_name(enum parse_format format)
 void quarantine_write_columns(struct json *j, const struct quarantine_entry *entry)
 {
 	json_member_uint(j, "number", entry->number);
-	json_key(j, "time");
-	admin_write_time(j, entry->time_us);
+	admin_member_time(j, "time", entry->time_us);
 	json_member_str(j, "producer", entry->producer);
 	json_member_str(j, "account", entry->account);
 	json_member_str(j, "id", entry->id);
@@ -120,8 +119,7 @@ void quarantine_write_entry(struct json *j, const struct quarantine_entry *entry
 	if (entry->converted_from.len > 0)
 		json_member_str(j, "converted_from", entry->converted_from);
 	if (entry->raw_cut) {
-		json_key(j, "cut");
-		json_bool(j, true);
+		json_member_bool(j, "cut", true);
 	}
 	write_record(j, entry);
 	json_object_end(j);

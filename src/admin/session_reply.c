@@ -78,8 +78,7 @@ static void write_code(struct json *j, enum error_code code)
 static void begin_answer(struct json *j, const struct error *err)
 {
 	json_object_begin(j);
-	json_key(j, "ok");
-	json_bool(j, !err);
+	json_member_bool(j, "ok", !err);
 	if (!err)
 		return;
 	json_member_text(j, "error", err->message);
@@ -198,6 +197,14 @@ void admin_reply_send(struct admin_reply *reply)
 		return;
 	}
 	send_line(reply);
+}
+
+void admin_reply_end(struct admin_reply *reply, int result, const struct error *err)
+{
+	if (result == 0)
+		admin_reply_send(reply);
+	else
+		admin_reply_error(reply, err);
 }
 
 void admin_reply_on_close(struct admin_reply *reply, void (*on_close)(void *arg), void *arg)
@@ -330,4 +337,10 @@ void admin_write_time(struct json *j, int64_t time_us)
 	clock_format_record(&text, second_us);
 	json_str(j, buf_str(&text));
 	buf_free(&text);
+}
+
+void admin_member_time(struct json *j, const char *key, int64_t time_us)
+{
+	json_key(j, key);
+	admin_write_time(j, time_us);
 }

@@ -49,8 +49,7 @@ static bool write_child(void *arg, const struct account *account)
 		children->failed = true;
 		return false;
 	}
-	json_key(json, "disabled");
-	json_bool(json, account->disabled);
+	json_member_bool(json, "disabled", account->disabled);
 	if (account->deleted_us)
 		api_write_time(json, "deleted", account->deleted_us);
 	json_object_end(json);

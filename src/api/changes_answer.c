@@ -167,8 +167,7 @@ static void write_answer(const struct api_changes *page, struct answer *answer, 
 	json_member_str(&json, "currency", str_from(answer->price.currency));
 	query_plan_echo(&page->plan, &page->params, &json);
 	json_member_uint(&json, "items_count", page->found.count);
-	json_key(&json, "more");
-	json_bool(&json, page->found.more);
+	json_member_bool(&json, "more", page->found.more);
 	json_member_str(&json, "next", buf_str(&answer->token));
 	write_time(&json, "data_complete_until", clock_now_us() - page->app->config->data_settle, &answer->scratch);
 	write_records(page, &json);

@@ -28,8 +28,7 @@ static void write_destination(const struct destination *destination, struct json
 	json_object_begin(json);
 	json_member_text(json, "name", destination->name);
 	json_member_text(json, "type", destination_type_name(destination->type));
-	json_key(json, "is_operators");
-	json_bool(json, !destination->account[0]);
+	json_member_bool(json, "is_operators", !destination->account[0]);
 	if (destination->account[0]) { /* where the operator's are is the operator's business */
 		json_member_text(json, "url", destination->url);
 		if (destination->user[0])

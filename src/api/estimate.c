@@ -67,8 +67,7 @@ static void write_price(struct json *json, const struct billing_price *price)
 	decimal_format(&text, price->total);
 	json_key(json, "price");
 	json_raw(json, buf_str(&text));
-	json_key(json, "currency");
-	json_text(json, price->currency);
+	json_member_text(json, "currency", price->currency);
 	buf_free(&text);
 }
 
@@ -88,13 +87,10 @@ static void answer(struct estimate *estimate, uint64_t rows, bool exact)
 		              &price);
 	json_object_begin(&json);
 	query_plan_echo(&estimate->plan, &estimate->params, &json);
-	json_key(&json, "items_count");
-	json_uint(&json, rows);
-	json_key(&json, "exact");
-	json_bool(&json, exact);
+	json_member_uint(&json, "items_count", rows);
+	json_member_bool(&json, "exact", exact);
 	if (truncated) {
-		json_key(&json, "truncated_at");
-		json_uint(&json, rows_max);
+		json_member_uint(&json, "truncated_at", rows_max);
 	}
 	json_member_uint(&json, "size_bytes", report_file_size(&estimate->plan, truncated ? rows_max : rows));
 	write_price(&json, &price);

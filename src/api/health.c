@@ -175,8 +175,7 @@ void api_health_reply_ready(struct http_request *request, const struct api_healt
 	bool ready = write_findings(&list, reasons, health) == 0 && !list.failed;
 
 	json_object_begin(&j);
-	json_key(&j, "ready");
-	json_bool(&j, ready);
+	json_member_bool(&j, "ready", ready);
 	if (health->meta && meta_is_shared(health->meta))
 		json_member_str(&j, "role", STR_LITERAL("holds"));
 	json_key(&j, "reasons");

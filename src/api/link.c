@@ -61,8 +61,7 @@ void api_link_write(struct json *json, const char *name, const struct buf *url)
 {
 	json_key(json, name);
 	json_object_begin(json);
-	json_key(json, "href");
-	json_str(json, buf_str(url));
+	json_member_str(json, "href", buf_str(url));
 	json_object_end(json);
 }
 

@@ -216,8 +216,7 @@ static void answer(struct http_request *request, const struct list *list, const 
 
 	json_object_begin(&json);
 	write_links(request, list, params, &json);
-	json_key(&json, "items_count");
-	json_uint(&json, list->count);
+	json_member_uint(&json, "items_count", list->count);
 	json_key(&json, "reports");
 	json_array_begin(&json);
 	if (list->count > 0)

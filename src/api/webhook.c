@@ -72,11 +72,9 @@ static bool write_attempt(void *arg, const struct callback_attempt *attempt)
 	                 callback_is_delivery(attempt->id) ? "delivery" :
 	                                                     "report");
 	json_member_str(json, "url", attempt->url);
-	json_key(json, "attempt");
-	json_int(json, attempt->nth);
+	json_member_int(json, "attempt", attempt->nth);
 	api_write_time(json, "time", attempt->time_us);
-	json_key(json, "duration_ms");
-	json_int(json, attempt->duration_us / 1000);
+	json_member_int(json, "duration_ms", attempt->duration_us / 1000);
 	write_outcome(json, attempt);
 	json_object_end(json);
 	return true;
@@ -115,8 +113,7 @@ static int write_webhook(const struct http_request *request, const struct api *a
 		write_secret(json, &secret);
 	else
 		json_null(json);
-	json_key(json, "held");
-	json_bool(json, callbacks_held(app->callbacks) != CALLBACK_NOT_HELD);
+	json_member_bool(json, "held", callbacks_held(app->callbacks) != CALLBACK_NOT_HELD);
 	json_key(json, "attempts");
 	json_array_begin(json);
 	if (callback_attempts_each(app->meta, account, before, write_attempt, attempts, err) != 0)

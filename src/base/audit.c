@@ -99,17 +99,13 @@ static void write_entry(struct buf *out, const struct audit_entry *entry)
 	json_object_begin(&j);
 	json_key(&j, "time");
 	write_time(&j);
-	json_key(&j, "action");
-	json_text(&j, entry->action);
-	json_key(&j, "text");
-	json_text(&j, entry->text);
+	json_member_text(&j, "action", entry->action);
+	json_member_text(&j, "text", entry->text);
 	if (entry->operator_name && entry->operator_name[0])
 		json_member_text(&j, "operator", entry->operator_name);
 	if (entry->has_peer) {
-		json_key(&j, "uid");
-		json_uint(&j, entry->uid);
-		json_key(&j, "pid");
-		json_int(&j, entry->pid);
+		json_member_uint(&j, "uid", entry->uid);
+		json_member_int(&j, "pid", entry->pid);
 	}
 	if (entry->args.len > 0) {
 		json_key(&j, "args");

@@ -299,10 +299,22 @@ void json_member_text(struct json *j, const char *key, const char *value)
 	json_text(j, value);
 }
 
+void json_member_int(struct json *j, const char *key, int64_t value)
+{
+	json_key(j, key);
+	json_int(j, value);
+}
+
 void json_member_uint(struct json *j, const char *key, uint64_t value)
 {
 	json_key(j, key);
 	json_uint(j, value);
+}
+
+void json_member_bool(struct json *j, const char *key, bool value)
+{
+	json_key(j, key);
+	json_bool(j, value);
 }
 
 void json_member_decimal(struct json *j, const char *key, struct decimal value)

@@ -48,7 +48,9 @@ void json_null(struct json *j);
 /* A member of an object: its key and its value. */
 void json_member_str(struct json *j, const char *key, struct str value);
 void json_member_text(struct json *j, const char *key, const char *value);
+void json_member_int(struct json *j, const char *key, int64_t value);
 void json_member_uint(struct json *j, const char *key, uint64_t value);
+void json_member_bool(struct json *j, const char *key, bool value);
 
 /* As a text, so that nobody reads it into a double. */
 void json_member_decimal(struct json *j, const char *key, struct decimal value);

@@ -75,16 +75,11 @@ static void write_columns(struct json *j, const struct catalog_product *product)
 		const struct catalog_column *column = &product->columns[i];
 
 		json_object_begin(j);
-		json_key(j, "name");
-		json_str(j, column->name);
-		json_key(j, "kind");
-		json_text(j, kind_names[column->kind]);
-		json_key(j, "shown");
-		json_text(j, shown_names[column->shown]);
-		json_key(j, "inbound");
-		json_bool(j, column->inbound);
-		json_key(j, "groups");
-		json_bool(j, catalog_column_groups(column));
+		json_member_str(j, "name", column->name);
+		json_member_text(j, "kind", kind_names[column->kind]);
+		json_member_text(j, "shown", shown_names[column->shown]);
+		json_member_bool(j, "inbound", column->inbound);
+		json_member_bool(j, "groups", catalog_column_groups(column));
 		json_object_end(j);
 	}
 	json_array_end(j);
@@ -97,16 +92,12 @@ static void write_filters(struct json *j, const struct catalog_product *product)
 		const struct catalog_filter *filter = &product->filters[i];
 
 		json_object_begin(j);
-		json_key(j, "name");
-		json_str(j, filter->name);
+		json_member_str(j, "name", filter->name);
 		json_key(j, "column");
 		write_column_name(j, product, filter->column);
-		json_key(j, "kind");
-		json_text(j, kind_names[product->columns[filter->column].kind]);
-		json_key(j, "required");
-		json_bool(j, filter->required);
-		json_key(j, "nocase");
-		json_bool(j, filter->nocase);
+		json_member_text(j, "kind", kind_names[product->columns[filter->column].kind]);
+		json_member_bool(j, "required", filter->required);
+		json_member_bool(j, "nocase", filter->nocase);
 		json_key(j, "values");
 		json_array_begin(j);
 		for (size_t v = 0; filter->values && filter->values[v]; v++)
@@ -120,16 +111,11 @@ static void write_filters(struct json *j, const struct catalog_product *product)
 void catalog_write_product(struct json *j, const struct catalog_product *product)
 {
 	json_object_begin(j);
-	json_key(j, "name");
-	json_str(j, product->name);
-	json_key(j, "own");
-	json_bool(j, product->own);
-	json_key(j, "partition_direction");
-	json_bool(j, product->partition_direction);
-	json_key(j, "has_message");
-	json_bool(j, product->has_message);
-	json_key(j, "has_concatenated");
-	json_bool(j, product->has_concatenated);
+	json_member_str(j, "name", product->name);
+	json_member_bool(j, "own", product->own);
+	json_member_bool(j, "partition_direction", product->partition_direction);
+	json_member_bool(j, "has_message", product->has_message);
+	json_member_bool(j, "has_concatenated", product->has_concatenated);
 	json_key(j, "account");
 	write_column_name(j, product, product->account_column);
 	json_key(j, "time");
@@ -157,15 +143,12 @@ void catalog_write_products(struct json *j)
 		const struct catalog_product *product = &catalog_products[i];
 
 		json_object_begin(j);
-		json_key(j, "name");
-		json_str(j, product->name);
+		json_member_str(j, "name", product->name);
 		json_key(j, "time");
 		write_column_name(j, product, product->time_column);
 		write_lookup(j, product);
-		json_key(j, "columns");
-		json_uint(j, product->columns_count);
-		json_key(j, "filters");
-		json_uint(j, product->filters_count);
+		json_member_uint(j, "columns", product->columns_count);
+		json_member_uint(j, "filters", product->filters_count);
 		json_object_end(j);
 	}
 	json_array_end(j);

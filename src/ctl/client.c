@@ -49,8 +49,7 @@ void client_write_request(struct buf *out, const char *words, const struct args 
 	struct json j = json_to(out);
 
 	json_object_begin(&j);
-	json_key(&j, "command");
-	json_text(&j, words);
+	json_member_text(&j, "command", words);
 	json_key(&j, "args");
 	args_write_json(args, &j);
 	json_object_end(&j);

@@ -19,26 +19,17 @@ static void write_result(struct buf *out, const char *backup, const char *data_d
 	struct json j = json_to(out);
 
 	json_object_begin(&j);
-	json_key(&j, "backup");
-	json_text(&j, backup);
-	json_key(&j, "sound");
-	json_bool(&j, true);
+	json_member_text(&j, "backup", backup);
+	json_member_bool(&j, "sound", true);
 	if (data_dir) {
-		json_key(&j, "data_dir");
-		json_text(&j, data_dir);
-		json_key(&j, "callbacks");
-		json_text(&j, "held until cdrctl callback resume");
+		json_member_text(&j, "data_dir", data_dir);
+		json_member_text(&j, "callbacks", "held until cdrctl callback resume");
 	}
-	json_key(&j, "files");
-	json_uint(&j, counts->files);
-	json_key(&j, "days");
-	json_uint(&j, counts->days);
-	json_key(&j, "report_files");
-	json_uint(&j, counts->report_files);
-	json_key(&j, "entries");
-	json_uint(&j, counts->entries);
-	json_key(&j, "size_bytes");
-	json_uint(&j, counts->bytes);
+	json_member_uint(&j, "files", counts->files);
+	json_member_uint(&j, "days", counts->days);
+	json_member_uint(&j, "report_files", counts->report_files);
+	json_member_uint(&j, "entries", counts->entries);
+	json_member_uint(&j, "size_bytes", counts->bytes);
 	json_object_end(&j);
 }
 

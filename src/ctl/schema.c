@@ -29,8 +29,7 @@ static int print_json(struct str sql, const struct ctl *ctl, struct error *err)
 	struct json j = json_to(&result);
 
 	json_object_begin(&j);
-	json_key(&j, "sql");
-	json_str(&j, sql);
+	json_member_str(&j, "sql", sql);
 	json_object_end(&j);
 	int status = buf_cstr(&result) ? ctl_print(ctl, buf_str(&result), err) :
 	                                 error_set(err, ERROR_NOMEM, "Out of memory for the result");

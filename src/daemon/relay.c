@@ -296,11 +296,9 @@ static void on_readyz(struct http_request *request, void *app)
 	struct json j = json_to(&body);
 
 	json_object_begin(&j);
-	json_key(&j, "ready");
-	json_bool(&j, is_ready);
+	json_member_bool(&j, "ready", is_ready);
 	json_member_str(&j, "role", STR_LITERAL("forwards"));
-	json_key(&j, "takes_in");
-	json_bool(&j, takes_in(relay));
+	json_member_bool(&j, "takes_in", takes_in(relay));
 	if (relay->holder[0] && !relay->is_free)
 		json_member_str(&j, "holder", str_from(relay->holder));
 	json_key(&j, "reasons");

@@ -78,14 +78,11 @@ static void write_problem(struct buf *out, const struct http_request *request, c
 
 	json_object_begin(&j);
 	add_type(&j, request, problem->title);
-	json_key(&j, "title");
-	json_text(&j, problem->title);
+	json_member_text(&j, "title", problem->title);
 	if (problem->detail) {
-		json_key(&j, "detail");
-		json_text(&j, problem->detail);
+		json_member_text(&j, "detail", problem->detail);
 	}
-	json_key(&j, "instance");
-	json_text(&j, instance);
+	json_member_text(&j, "instance", instance);
 	if (problem->members.len > 0)
 		json_raw(&j, problem->members);
 	json_object_end(&j);

@@ -86,8 +86,7 @@ void record_write_raw_json(struct buf *out, const struct record *record)
 	struct json json = json_to(out);
 
 	json_object_begin(&json);
-	json_key(&json, "product");
-	json_str(&json, product->name);
+	json_member_str(&json, "product", product->name);
 	for (uint8_t i = 0; i < product->columns_count; i++) {
 		if (!record->values[i].p)
 			continue;

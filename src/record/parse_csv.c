@@ -216,8 +216,7 @@ static void write_cells(struct buf *out, const struct parse_csv *csv, const char
 
 	json_object_begin(&j);
 	if (product_name && (csv->product_at == csv->names_count || csv->cells[csv->product_at].len == 0)) {
-		json_key(&j, "product");
-		json_text(&j, product_name);
+		json_member_text(&j, "product", product_name);
 	}
 	for (size_t i = 0; i < csv->names_count; i++) {
 		if (csv->cells[i].len == 0)

@@ -157,8 +157,7 @@ void schedule_write(struct schedules *schedules, const struct schedule *schedule
 	write_given(schedule, "cron", json);
 	write_given(schedule, "range", json);
 	json_member_str(json, "time_zone", zone);
-	json_key(json, "paused");
-	json_bool(json, schedule->paused);
+	json_member_bool(json, "paused", schedule->paused);
 	write_time(json, "created", schedule->created_us);
 	if (schedule->due_us)
 		write_local(json, "next_run", zone, schedule->due_us);
