@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
-	src/postgresql/postgresql.h \
+	src/postgresql/postgresql.h src/postgresql/sql_statement.h \
 	src/postgresql/tables.c src/postgresql/tables.h \
 	src/postgresql/binary_values.c
 if WITH_POSTGRESQL

@@ -82,6 +82,7 @@ static bool is_refusal(const PGresult *result)
 static void take_result(struct pipeline_reading *reading, const PGresult *result)
 {
 	const struct postgresql_statement *statement = &reading->statements[reading->at];
+
 	ExecStatusType status = PQresultStatus(result);
 
 	reading->has_result = true;

@@ -16,8 +16,11 @@
 #define CDRD_POSTGRESQL_PIPELINE_H
 
 #include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
 
-#include "postgresql/postgresql.h"
+#include "base/error.h"
+#include "postgresql/sql_statement.h"
 
 /* The answers that are being read; all but the statements, which stay the caller's, are zeros at first. */
 struct pipeline_reading {

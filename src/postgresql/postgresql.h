@@ -19,9 +19,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-
-#define POSTGRESQL_PARAMETERS_MAX 8
-#define POSTGRESQL_COLUMNS_MAX 8
+#include "postgresql/sql_statement.h"
 
 struct postgresql;
 
@@ -31,17 +29,6 @@ struct postgresql_options {
 	const char *probe;  /* or NULL; a statement that the loop waits for before a server that was too slow to answer
 	                           counts as connected again; is not copied */
 	int64_t timeout_us; /* for connecting, and for an exchange; more for each megabyte that is sent */
-};
-
-/* A row of an answer, in binary form; p NULL is NULL. The values die when the function returns. -1 ends the exchange. */
-typedef int (*postgresql_row_fn)(void *arg, const struct str *values, int count, struct error *err);
-
-struct postgresql_statement {
-	const char *sql;                                  /* one statement */
-	struct str parameters[POSTGRESQL_PARAMETERS_MAX]; /* in binary form: a text is its bytes; p NULL is NULL */
-	int parameters_count;
-	postgresql_row_fn row; /* or NULL */
-	void *arg;
 };
 
 /* Does this program have libpq? */
