@@ -61,7 +61,9 @@ bool schema_server_parse(struct str version, struct schema_server *server)
 	*server = (struct schema_server){ .has_low_cardinality = at >= 1916,
 		                          .tells_failures = at >= 1916,
 		                          .has_parallel_quorum = at >= 2010,
-		                          .has_skip_index = at >= 2001 };
+		                          .has_skip_index = at >= 2001,
+		                          .may_gather_inserts = at >= 2111,
+		                          .has_deduplicate_insert = at >= 2602 };
 	return true;
 }
 

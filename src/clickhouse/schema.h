@@ -37,7 +37,9 @@ struct schema_server {
 	bool tells_failures;      /* in system.mutations, why one fails: from 19.16 on, if not before */
 	bool has_parallel_quorum; /* inserts with a quorum wait for no other unless told to, and select_sequential_consistency
 	                           * does nothing then: from 20.10 on */
-	bool has_skip_index; /* minmax of a column, without a setting that allows it: from 20.1 on */
+	bool has_skip_index;     /* minmax of a column, without a setting that allows it: from 20.1 on */
+	bool may_gather_inserts; /* of several requests, as async_insert says, the default from 26.2 on: from 21.11 on */
+	bool has_deduplicate_insert; /* which goes before insert_deduplicate: from 26.2 on */
 };
 
 /* Reads the beginning of a version, such as 26.7.1.1; false if it is none. */

@@ -26,7 +26,7 @@ cluster = clusters.fixture(shards=2, replicas=2)
 def daemon(daemons, cluster, request):
     """Of records in LMDB, with a cluster to move them to."""
     database = "".join(c if c.isalnum() else "_" for c in request.node.name)[:60]
-    made = daemons(start=False, clickhouse=cluster.hosts, clickhouse_database=database, clickhouse_quorum=2, clickhouse_timeout="6s",
+    made = daemons(start=False, clickhouse=cluster.hosts, clickhouse_database=database, clickhouse_quorum=cluster.replicas, clickhouse_timeout="6s",
                    sync_window_max="31d", summary_window_max="4000d", changes_page_max=300, seal_rows=500, account_grace="1s",
                    usage_delay="100ms")
     subprocess.run(made.command("-m"), check=True, capture_output=True)

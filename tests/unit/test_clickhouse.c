@@ -382,7 +382,11 @@ START_TEST(versions_of_servers_are_read)
 	ck_assert(schema_server_parse(STR_LITERAL("20.9.7.11"), &server));
 	ck_assert(server.has_low_cardinality && server.has_skip_index && !server.has_parallel_quorum);
 	ck_assert(schema_server_parse(STR_LITERAL("20.10.1"), &server));
-	ck_assert(server.has_parallel_quorum && server.has_skip_index);
+	ck_assert(server.has_parallel_quorum && server.has_skip_index && !server.may_gather_inserts);
+	ck_assert(schema_server_parse(STR_LITERAL("21.11.1"), &server));
+	ck_assert(server.may_gather_inserts && !server.has_deduplicate_insert);
+	ck_assert(schema_server_parse(STR_LITERAL("26.2.1"), &server));
+	ck_assert(server.may_gather_inserts && server.has_deduplicate_insert);
 	ck_assert(schema_server_parse(STR_LITERAL("19.17.6.36"), &server));
 	ck_assert(server.has_low_cardinality && server.tells_failures && !server.has_skip_index);
 	ck_assert(schema_server_parse(STR_LITERAL("26"), &server));

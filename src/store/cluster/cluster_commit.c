@@ -146,7 +146,7 @@ static struct clickhouse_query *insert(struct cluster *cluster, const struct clu
 	struct clickhouse_query *query = NULL;
 
 	cluster_write_insert(&sql, cluster, chunk->product);
-	cluster_write_quorum(&settings, cluster, chunk->shard, QUORUM_TIMEOUT_MS);
+	cluster_write_insert_settings(&settings, cluster, chunk->shard, QUORUM_TIMEOUT_MS, false);
 	if (buf_cstr(&settings))
 		query = start(cluster, chunk, &sql, true, settings.data, err);
 	else

@@ -21,13 +21,25 @@ void cluster_write_insert(struct buf *sql, const struct cluster *cluster, const 
 	buf_add_text(sql, ") FORMAT RowBinary");
 }
 
-void cluster_write_quorum(struct buf *settings, const struct cluster *cluster, size_t shard, int timeout_ms)
+void cluster_write_insert_settings(struct buf *settings, const struct cluster *cluster, size_t shard, int timeout_ms,
+                                   bool anew)
 {
-	if (cluster->quorum <= 1)
-		return;
-	buf_addf(settings, "%sinsert_quorum=%zu&insert_quorum_timeout=%d%s", settings->len > 0 ? "&" : "",
-	         cluster->quorum, timeout_ms,
-	         cluster->servers[shard].has_parallel_quorum ? "&insert_quorum_parallel=0" : "");
+	const struct schema_server *server = &cluster->servers[shard];
+	const char *separator = "";
+
+	if (cluster->quorum > 1) {
+		buf_addf(settings, "insert_quorum=%zu&insert_quorum_timeout=%d%s", cluster->quorum, timeout_ms,
+		         server->has_parallel_quorum ? "&insert_quorum_parallel=0" : "");
+		separator = "&";
+	}
+	if (server->may_gather_inserts) {
+		/* It would wait for others, or even say that it has ended before it has. */
+		buf_addf(settings, "%sasync_insert=0", separator);
+		separator = "&";
+	}
+	if (anew)
+		buf_addf(settings, "%sinsert_deduplicate=0%s", separator,
+		         server->has_deduplicate_insert ? "&deduplicate_insert=disable" : "");
 }
 
 void cluster_limit_days(struct scan_query *query)

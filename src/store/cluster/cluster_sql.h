@@ -13,9 +13,10 @@ void cluster_write_table(struct buf *out, const struct cluster *cluster, const s
 /* A statement that is followed by rows as cluster_row_write makes them. */
 void cluster_write_insert(struct buf *sql, const struct cluster *cluster, const struct catalog_product *product);
 
-/* Adds settings of such a statement, or nothing: it has ended when the quorum has the rows, or fails when a replica has not
- * answered for so long. */
-void cluster_write_quorum(struct buf *settings, const struct cluster *cluster, size_t shard, int timeout_ms);
+/* The settings of such a statement, with & between: it has ended when the quorum has the rows, or fails when a replica has not
+ * answered for so long. With `anew`, rows are stored also where the server knows that it had them. */
+void cluster_write_insert_settings(struct buf *settings, const struct cluster *cluster, size_t shard, int timeout_ms,
+                                   bool anew);
 
 /* ClickHouse's Date has days until 2149, and takes a later one for an earlier one in silence: nothing is stored there, so
  * the query may end before. */

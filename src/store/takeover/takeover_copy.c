@@ -3,8 +3,8 @@
  * takeover_copy.c: rows on their way into the tables of a cluster. See takeover_private.h.
  *
  * A chunk is one insert, of a table and a shard. It has the quorum that inserts have. An insert that is repeated, as no
- * server has said that it is done, is not taken for one that the servers know already (insert_deduplicate): what is there
- * twice is the same row of the table, and one of them stands.
+ * server has said that it is done, is not taken for one that the servers know already (`anew`): what is there twice is the same
+ * row of the table, and one of them stands.
  */
 #include <stdlib.h>
 
@@ -106,8 +106,7 @@ int takeover_copy_go_on(struct takeover_copy *copy, struct error *err)
 	if (copy->insert || !chunk)
 		return 0;
 	cluster_write_insert(&sql, cluster, chunk->product);
-	buf_add_text(&settings, "insert_deduplicate=0");
-	cluster_write_quorum(&settings, cluster, chunk->shard, QUORUM_TIMEOUT_MS);
+	cluster_write_insert_settings(&settings, cluster, chunk->shard, QUORUM_TIMEOUT_MS, true);
 	const struct clickhouse_request request = { .shard = chunk->shard,
 		                                    .sql = buf_str(&sql),
 		                                    .body = buf_str(&chunk->rows),

@@ -6,21 +6,23 @@
  *
  * - Replicated tables are plain ones, as nothing gives chdb the address that a replica must have. They remember blocks that
  *   were inserted, which replicated ones do by themselves.
+ * - An insert is refused that a server would keep for a while and put together with others (async_insert), as chdb does not.
  * - Rows of an insert, and the list `numbers`, are read from a file: chdb takes statements of UTF-8 alone.
  */
 import { randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
 process.env.UV_THREADPOOL_SIZE = '16'; // statements that run at once, before libuv begins
 
 const [packages, port, folder] = process.argv.slice(2);
-const { Session } = createRequire(join(packages, 'node_modules/'))('chdb');
+const { Session } = createRequire(resolve(packages, 'server.mjs'))('chdb');
 const data = join(folder, 'data');
-const first = new Session(data); // the others are of the same server while it is there
+/* The others are of the same server while it is there. Deletions end later, as they do on a server. */
+const first = new Session(data, { connectionArgs: ['--mutations_sync=0'] });
 const version = first.query('SELECT version()', 'TSV').trim();
 
 /* Of the address: not settings, but the interface's own. All answers are whole before they are sent. */
@@ -31,7 +33,7 @@ const STATUS = { 47: 404, 60: 404, 62: 400, 81: 404, 115: 404, 516: 403 }; // ot
 const quote = (text) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
 function translate(sql) {
-  return sql.replace(/^(CREATE TABLE .*)ENGINE = Replicated(\w+)\('[^']*', '\{replica\}'(?:, )?([^)]*)\)(.*)$/s,
+  return sql.replace(/^(\s*CREATE TABLE .*)ENGINE = Replicated(\w+)\('[^']*', '\{replica\}'(?:, )?([^)]*)\)(.*)$/s,
     '$1ENGINE = $2($3)$4, non_replicated_deduplication_window = 10000');
 }
 
@@ -46,6 +48,7 @@ async function run(url, headers, body) {
   const file = join(folder, randomUUID());
   const rows = headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
   const list = url.searchParams.get('numbers_types');
+  let inserts = false;
   let sql = url.searchParams.get('query') ?? rows.toString();
 
   try {
@@ -55,6 +58,7 @@ async function run(url, headers, body) {
       session.query(`INSERT INTO numbers FROM INFILE '${file}' FORMAT ${url.searchParams.get('numbers_format')}`);
     } else if (url.searchParams.has('query')) {
       writeFileSync(file, rows);
+      inserts = true;
       sql = sql.replace(/ FORMAT \w+$/, (format) => ` FROM INFILE '${file}'${format}`);
     }
     for (const [name, value] of url.searchParams)
@@ -62,6 +66,8 @@ async function run(url, headers, body) {
         session.query(`SET ${name} = ${quote(value)}`);
     if (url.searchParams.has('database'))
       session.query(`USE ${url.searchParams.get('database')}`);
+    if (inserts && session.query("SELECT getSetting('async_insert')", 'TSV') === 'true\n')
+      throw new Error('Code: 48. DB::Exception: async_insert, which would store these rows later, is on');
     return Buffer.from((await session.queryAsync(translate(sql), { format: 'TSV' })).bytes());
   } finally {
     session.close();
