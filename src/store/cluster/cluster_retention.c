@@ -183,8 +183,15 @@ static void list(struct cluster *cluster)
 
 void cluster_drop_days_before(struct cluster *cluster, int32_t day)
 {
+	struct error err;
+
 	if (cluster->drop || !cluster->is_ready)
 		return;
+	/* A move that was given up may have left it, and days are whole in the data directory. */
+	if (cluster->is_target && cluster->dropping > day && note_dropping(cluster, 0, &err) != 0) {
+		log_error("cluster", "retention: %s", err.message);
+		return;
+	}
 	cluster->drop_before = day > cluster->dropping ? day : cluster->dropping;
 	cluster->drop_found = false;
 	cluster->drop_shard = 0;
