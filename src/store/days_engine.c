@@ -200,6 +200,7 @@ static void days_close_all(struct store *store)
 	hot_backup_forget(store);
 	(void)store_readers_rest(store, INT64_MAX);
 	block_reader_free(&store->put_reader);
+	block_tools_free(&store->tools);
 	store_forget_rows(store);
 	buf_free(&store->row);
 	buf_free(&store->merged);
@@ -220,7 +221,9 @@ struct block_reader *store_reader_take(struct store *store, struct error *err)
 		return reader;
 	}
 	reader = calloc(1, sizeof(*reader));
-	if (!reader)
+	if (reader)
+		reader->tools = &store->tools;
+	else
 		error_set(err, ERROR_NOMEM, "reader of blocks: out of memory");
 	return reader;
 }

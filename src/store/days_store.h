@@ -41,6 +41,7 @@ struct store {
 	struct moves *moves;     /* records on their way from one day to another: moves.h */
 	struct block_reader put_reader;
 	struct block_reader *readers;  /* not in use, the last that was given back first */
+	struct block_tools tools;      /* of these, and of those in use */
 	struct row_cache *rows;        /* that were found by id, while some are; or NULL */
 	struct seal *seal;             /* the job under way and what it keeps, made at first use */
 	struct repack *repack;         /* what is under way, or NULL */

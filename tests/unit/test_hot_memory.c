@@ -9,7 +9,7 @@
 #include "expect.h"
 #include "store/blocks/block_reader.h"
 #include "store/days_store.h"
-#include "store/sealing/seal.h"
+#include "store/sealing/seal_private.h"
 #include "store_fixture.h"
 #include "store_sample.h"
 
@@ -244,6 +244,45 @@ START_TEST(readers_that_no_more_are_in_use_at_once_are_freed)
 }
 END_TEST
 
+START_TEST(readers_share_what_inflates)
+{
+	struct block_reader *one, *other;
+
+	ck_assert_ptr_nonnull(one = store_reader_take(f.store, &err));
+	ck_assert_ptr_nonnull(other = store_reader_take(f.store, &err));
+	ck_assert(one->tools == other->tools && one->tools == &f.store->tools);
+	store_reader_give(f.store, one);
+	store_reader_give(f.store, other);
+}
+END_TEST
+
+START_TEST(what_sealing_builds_with_is_freed_when_it_rests)
+{
+	put_all(STORE_ACCEPTED);
+	fixture_seal(f.store);
+	ck_assert_ptr_nonnull(f.store->seal->builder);
+	days_rest(f.store);
+	expect(f.store->seal->builder != NULL, "it rests although a job was just done");
+	f.store->seal->begun_us -= 3600 * CLOCK_US_PER_SECOND;
+	days_rest(f.store);
+	ck_assert_ptr_null(f.store->seal->builder);
+	fixture_restart(&f);
+	put_all(STORE_DUPLICATE);
+}
+END_TEST
+
+START_TEST(sealing_goes_on_after_a_rest)
+{
+	put_all(STORE_ACCEPTED);
+	fixture_seal(f.store);
+	ck_assert(seal_rest(f.store, INT64_MAX) && !seal_rest(f.store, INT64_MAX));
+	put_all(STORE_DUPLICATE);
+	fixture_seal(f.store);
+	fixture_restart(&f);
+	put_all(STORE_DUPLICATE);
+}
+END_TEST
+
 START_TEST(a_day_that_is_in_use_does_not_rest)
 {
 	put_all(STORE_ACCEPTED);
@@ -280,6 +319,9 @@ Suite *suite_hot_memory(void)
 	tcase_add_test(cases, marks_are_kept_of_one_day);
 	tcase_add_test(cases, a_day_that_has_rested_is_read_and_written_as_before);
 	tcase_add_test(cases, readers_that_no_more_are_in_use_at_once_are_freed);
+	tcase_add_test(cases, readers_share_what_inflates);
+	tcase_add_test(cases, what_sealing_builds_with_is_freed_when_it_rests);
+	tcase_add_test(cases, sealing_goes_on_after_a_rest);
 	tcase_add_test(cases, a_day_that_is_in_use_does_not_rest);
 	suite_add_tcase(suite, cases);
 	return suite;

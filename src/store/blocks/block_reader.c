@@ -250,19 +250,25 @@ static int check_segment(const struct block_reader *reader, const struct block_s
 	return 0;
 }
 
+static struct block_tools *tools_of(struct block_reader *reader)
+{
+	return reader->tools ? reader->tools : &reader->own;
+}
+
 /* Inflates the first `len` bytes of a segment's text; its checksum has been checked. */
 static int inflate_first(struct block_reader *reader, const struct block_segment *segment, size_t len,
                          struct error *err)
 {
 	struct str compressed = compressed_of(reader, segment);
+	struct block_tools *tools = tools_of(reader);
 	size_t left;
 
-	if (!reader->inflate)
-		reader->inflate = inflate_segment_new();
+	if (!tools->inflate)
+		tools->inflate = inflate_segment_new();
 	buf_clear(&reader->text);
-	if (!reader->inflate || !buf_reserve(&reader->text, (size_t)segment->csv_bytes + 1))
+	if (!tools->inflate || !buf_reserve(&reader->text, (size_t)segment->csv_bytes + 1))
 		return no_memory(reader, err);
-	if (inflate_segment(reader->inflate, compressed, reader->text.data, len, &left) != len)
+	if (inflate_segment(tools->inflate, compressed, reader->text.data, len, &left) != len)
 		return damaged(reader, "the records are damaged", err);
 	reader->text.len = len;
 	return 0;
@@ -444,6 +450,7 @@ static int unescape_record(struct block_reader *reader, struct str line, struct 
 static int load_extra(struct block_reader *reader, struct error *err)
 {
 	const struct block_view *view = &reader->view;
+	struct block_tools *tools = tools_of(reader);
 
 	buf_clear(&reader->extra);
 	reader->extra_row = 0;
@@ -451,11 +458,11 @@ static int load_extra(struct block_reader *reader, struct error *err)
 	if (view->extra.len > 0) {
 		if (crc32_gzip_refl(0, (const uint8_t *)view->extra.p, view->extra.len) != view->head.extra_crc32)
 			return damaged(reader, "the extra part is damaged", err);
-		if (!reader->zstd)
-			reader->zstd = ZSTD_createDCtx();
-		if (!reader->zstd || !buf_reserve(&reader->extra, view->head.extra_raw_bytes))
+		if (!tools->zstd)
+			tools->zstd = ZSTD_createDCtx();
+		if (!tools->zstd || !buf_reserve(&reader->extra, view->head.extra_raw_bytes))
 			return no_memory(reader, err);
-		size_t made = ZSTD_decompressDCtx(reader->zstd, reader->extra.data, view->head.extra_raw_bytes,
+		size_t made = ZSTD_decompressDCtx(tools->zstd, reader->extra.data, view->head.extra_raw_bytes,
 		                                  view->extra.p, view->extra.len);
 		if (ZSTD_isError(made) || made != view->head.extra_raw_bytes)
 			return damaged(reader, "the extra part is damaged", err);
@@ -638,13 +645,19 @@ int block_reader_columns(struct block_reader *reader, struct error *err)
 	return 1;
 }
 
+void block_tools_free(struct block_tools *tools)
+{
+	free(tools->inflate);
+	ZSTD_freeDCtx(tools->zstd);
+	*tools = (struct block_tools){ 0 };
+}
+
 void block_reader_free(struct block_reader *reader)
 {
 	buf_free(&reader->text);
 	buf_free(&reader->extra);
 	buf_free(&reader->unescaped);
 	lines_free(&reader->lines);
-	free(reader->inflate);
 	deflate_sift_free(reader->sift);
-	ZSTD_freeDCtx(reader->zstd);
+	block_tools_free(&reader->own);
 }

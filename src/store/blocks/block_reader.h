@@ -18,10 +18,20 @@ struct deflate_sift;
 struct inflate_state;
 struct row_cache;
 
+/* What inflates, of 180 KiB: readers that work one after the other can share it. */
+struct block_tools {
+	struct inflate_state *inflate;
+	struct ZSTD_DCtx_s *zstd; /* once some row asked for the extra part */
+};
+
+void block_tools_free(struct block_tools *tools);
+
 struct block_reader {
 	struct block_reader *next; /* for lists of readers */
-	int64_t given_us;          /* monotonic: when it was given back to the store */
-	struct meta *meta;         /* for messages; or NULL */
+	struct block_tools *tools; /* the caller's; or NULL, which takes `own` */
+	struct block_tools own;
+	int64_t given_us;  /* monotonic: when it was given back to the store */
+	struct meta *meta; /* for messages; or NULL */
 	const struct catalog_product *product;
 	struct partition partition;
 	uint32_t number;
@@ -43,9 +53,7 @@ struct block_reader {
 	struct block_segment segment; /* loaded, or whose positions are */
 	uint32_t places_number;       /* the segment all of whose positions are loaded, or UINT32_MAX */
 	struct row_cache *rows;       /* the caller's: of rows that are loaded by themselves; or NULL */
-	struct inflate_state *inflate;
-	struct deflate_sift *sift; /* once a text was loaded to be sifted */
-	struct ZSTD_DCtx_s *zstd;  /* once some row asked for the extra part */
+	struct deflate_sift *sift;    /* once a text was loaded to be sifted */
 	struct buf text;
 	struct lines lines;
 	struct position positions[SEGMENT_ROWS];

@@ -23,16 +23,10 @@ struct seal *seal_of(struct store *store, struct error *err)
 {
 	if (store->seal)
 		return store->seal;
-	struct seal *seal = calloc(1, sizeof(*seal));
-	if (seal)
-		seal->builder = block_builder_new();
-	if (!seal || !seal->builder) {
-		free(seal);
+	store->seal = calloc(1, sizeof(*store->seal));
+	if (!store->seal)
 		error_set(err, ERROR_NOMEM, "sealing: out of memory");
-		return NULL;
-	}
-	store->seal = seal;
-	return seal;
+	return store->seal;
 }
 
 void seal_forget(struct store *store)
@@ -54,13 +48,11 @@ void seal_forget_account(struct store *store, const struct account_key *account)
 		seal_forget(store);
 }
 
-void seal_free(struct store *store)
+/* What jobs leave to the next one. */
+static void free_tools(struct seal *seal)
 {
-	struct seal *seal = store->seal;
-
-	if (!seal)
-		return;
 	block_builder_free(seal->builder);
+	seal->builder = NULL;
 	block_index_free(&seal->entries);
 	buf_free(&seal->positions);
 	buf_free(&seal->ids);
@@ -69,6 +61,25 @@ void seal_free(struct store *store)
 	buf_free(&seal->blocks);
 	buf_free(&seal->touched);
 	buf_free(&seal->scratch);
+}
+
+bool seal_rest(struct store *store, int64_t before_us)
+{
+	struct seal *seal = store->seal;
+
+	if (!seal || seal->state != SEAL_IDLE || !seal->builder || seal->begun_us >= before_us)
+		return false;
+	free_tools(seal);
+	return true;
+}
+
+void seal_free(struct store *store)
+{
+	struct seal *seal = store->seal;
+
+	if (!seal)
+		return;
+	free_tools(seal);
 	free(seal);
 	store->seal = NULL;
 }
@@ -159,6 +170,8 @@ MUST_CHECK static int begin_job(const struct store *store, struct seal *seal, st
 		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path,
 		                 partition->product);
 	seal->partition = *partition;
+	if (!seal->builder && !(seal->builder = block_builder_new()))
+		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
 	if (take_touched(seal, day, err) != 0)
 		return -1;
 	seal->misread = false;

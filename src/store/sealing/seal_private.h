@@ -55,7 +55,7 @@ struct seal {
 	uint64_t changes; /* records that it has changed */
 
 	struct position after; /* gathering resumes after this position */
-	struct block_builder *builder;
+	struct block_builder *builder; /* NULL while sealing rests */
 	struct buf positions; /* struct position of each gathered row */
 	struct buf ids;       /* ids_entry each */
 	struct buf gone;      /* struct hot_gone each: the ids of hot rows; empty when runs are merged */
