@@ -12,7 +12,7 @@ import urllib.parse
 import pytest
 
 import harness
-from front_ends import END, PATIENCE, RANGE, REASON, START, begin, cluster, front_end, post, post_as_asked, send, server, stored
+from front_ends import END, PATIENCE, RANGE, REASON, START, cluster, front_end, post, post_as_asked, send, server, stored
 from test_changes import Loader, begin_waiting, end_waiting
 from test_front_ends import begin_forwarding, holds, pair, reached, readiness, run_through
 

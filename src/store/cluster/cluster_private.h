@@ -29,10 +29,9 @@
 #include "store/cluster.h"
 #include "store/cluster/spans.h"
 
-#define CLUSTER_GATHERED_MAX 50000                /* records that are looked up in one go */
-#define CLUSTER_GATHERED_BYTES ((size_t)32 << 20) /* the same, of their values */
-#define CLUSTER_FULL_BYTES ((size_t)96 << 20)     /* of all that waits; more is refused */
-#define CLUSTER_CHUNK_ROWS 50000                  /* of one insert */
+#define CLUSTER_GATHERED_MAX 50000            /* records that are looked up in one go */
+#define CLUSTER_FULL_BYTES ((size_t)96 << 20) /* of all that waits; more is refused */
+#define CLUSTER_CHUNK_ROWS 50000              /* of one insert */
 #define CLUSTER_CHUNK_BYTES ((size_t)24 << 20)
 #define CLUSTER_CHUNK_DAYS 64
 
@@ -77,9 +76,6 @@ bool cluster_take_text(struct str *text, struct str *value);
 
 /* Takes a row off the front of *text; false if there is none that is whole. */
 bool cluster_row_read(struct str *text, struct cluster_row *row);
-
-/* The id as the table has it. `out` has at least as many bytes as the id. */
-struct str cluster_id(char *out, struct str id);
 
 /* Does a snapshot have the record at the row's place, of which it is the newest row? A record that has left a place after
  * the snapshot is shown there. `first` becomes the number of the change that put it there for that snapshot. */

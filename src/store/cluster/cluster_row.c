@@ -28,7 +28,8 @@ static void add_text(struct buf *out, struct str text)
 		buf_add_str(out, text);
 }
 
-struct str cluster_id(char *out, struct str id)
+/* The id as the table has it. `out` has at least as many bytes as the id. */
+static struct str table_id(char *out, struct str id)
 {
 	if (id_is_uuid(id))
 		id_uuid_lower(out, id.p);
@@ -114,7 +115,7 @@ void cluster_row_write(struct buf *out, const struct record *record, const struc
 	add_number(out, (uint64_t)row->time_us, 8);
 	buf_clear(scratch);
 	if (buf_reserve(scratch, id_len + 1))
-		add_text(out, cluster_id(scratch->data, row->id));
+		add_text(out, table_id(scratch->data, row->id));
 	out->failed |= scratch->failed; /* which a part's line would hide */
 	add_number(out, row->version, 8);
 	add_number(out, row->is_dead, 1);
