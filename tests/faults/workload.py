@@ -701,7 +701,7 @@ class Overview(Step):
         assert isinstance(world.ctl("usage"), (list, dict))
         found = world.ctl("find", "--id", world.records[0]["id"])
         assert world.reader.id in json.dumps(found), found
-        assert world.made in json.dumps(world.ctl("report", "list", "--account", world.reader.id))
+        assert world.made in json.dumps(world.ctl("report", "list", "--account", world.reader.id, "--limit", "1000"))
         assert world.ctl("summary", "--product", "SMS", "--account", world.reader.id) is not None
         world.ctl("feed", "list")
         world.ctl("callback", "list")

@@ -54,14 +54,14 @@ struct seal {
 	void *change_arg;
 	uint64_t changes; /* records that it has changed */
 
-	struct position after; /* gathering resumes after this position */
+	struct position after;         /* gathering resumes after this position */
 	struct block_builder *builder; /* NULL while sealing rests */
-	struct buf positions; /* struct position of each gathered row */
-	struct buf ids;       /* ids_entry each */
-	struct buf gone;      /* struct hot_gone each: the ids of hot rows; empty when runs are merged */
-	struct buf values;    /* of the finished blocks */
-	struct buf blocks;    /* struct seal_block each */
-	struct buf touched;   /* struct position of rows replaced since they were gathered */
+	struct buf positions;          /* struct position of each gathered row */
+	struct buf ids;                /* ids_entry each */
+	struct buf gone;               /* struct hot_gone each: the ids of hot rows; empty when runs are merged */
+	struct buf values;             /* of the finished blocks */
+	struct buf blocks;             /* struct seal_block each */
+	struct buf touched;            /* struct position of rows replaced since they were gathered */
 	struct buf scratch;
 	uint32_t trim_rows; /* of the log, that are still to be looked at for dead ones */
 };
