@@ -9,6 +9,7 @@
 #include "base/decimal.h"
 
 #define UNITS_PER_ONE INT64_C(1000000000000)
+#define SUM_WHOLE_MAX 27 /* digits of the greatest number of 128 bits before the point */
 
 __extension__ typedef unsigned __int128 magnitude;
 
@@ -18,20 +19,19 @@ static bool is_digit(char c)
 }
 
 /* Takes the digits before the point from the front of *text; false if there are none or too many. */
-static bool take_whole(struct str *text, decimal_units *units)
+static bool take_whole(struct str *text, size_t most, decimal_units *units)
 {
 	size_t count = 0;
 
 	*units = 0;
 	for (; count < text->len && is_digit(text->p[count]); count++) {
-		if (count == DECIMAL_WHOLE_MAX)
+		if (count == most)
 			return false;
 		*units = *units * 10 + (text->p[count] - '0');
 	}
 	text->p += count;
 	text->len -= count;
-	*units *= UNITS_PER_ONE;
-	return count > 0;
+	return count > 0 && !__builtin_mul_overflow(*units, (decimal_units)UNITS_PER_ONE, units);
 }
 
 /* Adds `.digits` in units; false if it is anything else, or finer than a unit. */
@@ -46,12 +46,13 @@ static bool add_fraction(struct str text, decimal_units *units)
 
 		if (!is_digit(c) || (place == 0 && c != '0'))
 			return false;
-		*units += (c - '0') * place;
+		if (__builtin_add_overflow(*units, (decimal_units)((c - '0') * place), units))
+			return false;
 	}
 	return true;
 }
 
-bool decimal_parse(struct str text, struct decimal *out)
+static bool parse(struct str text, size_t whole_most, struct decimal *out)
 {
 	bool negative = text.len > 0 && text.p[0] == '-';
 
@@ -61,12 +62,22 @@ bool decimal_parse(struct str text, struct decimal *out)
 		text.p++;
 		text.len--;
 	}
-	if (!take_whole(&text, &units))
+	if (!take_whole(&text, whole_most, &units))
 		return false;
 	if (text.len > 0 && !add_fraction(text, &units))
 		return false;
 	out->units = negative ? -units : units;
 	return true;
+}
+
+bool decimal_parse(struct str text, struct decimal *out)
+{
+	return parse(text, DECIMAL_WHOLE_MAX, out);
+}
+
+bool decimal_parse_sum(struct str text, struct decimal *out)
+{
+	return parse(text, SUM_WHOLE_MAX, out);
 }
 
 /* --- numbers as programs write them --- */

@@ -29,6 +29,9 @@ struct decimal {
  * False for anything else: no exponents, no spaces, no empty text. */
 bool decimal_parse(struct str text, struct decimal *out);
 
+/* The same of a sum, which may have more digits before the point: any number of decimal_format's but the least, -2^127. */
+bool decimal_parse_sum(struct str text, struct decimal *out);
+
 /* What is wrong with a text as a number. */
 enum decimal_fault {
 	DECIMAL_FINE,

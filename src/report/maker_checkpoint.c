@@ -82,7 +82,7 @@ static void read_sum(struct value_reader *r, struct maker_sum *sum)
 	struct str currency = value_str(r, 0, sizeof(sum->currency) - 1);
 
 	memcpy(sum->currency, currency.p, currency.len);
-	if (!decimal_parse(value_str(r, 1, 64), &sum->total_price))
+	if (!decimal_parse_sum(value_str(r, 1, 64), &sum->total_price))
 		r->bad = true;
 	sum->rows = read_count(r);
 }

@@ -114,7 +114,7 @@ static void read_sums(struct value_reader *r, struct report *report)
 		struct maker_sum *sum = &report->sums[i];
 
 		value_text(r, sum->currency, 0, sizeof(sum->currency) - 1);
-		if (!decimal_parse(value_str(r, 1, SIZE_MAX), &sum->total_price))
+		if (!decimal_parse_sum(value_str(r, 1, SIZE_MAX), &sum->total_price))
 			r->bad = true;
 		sum->rows = (uint64_t)value_int(r, 0, INT64_MAX);
 		report->sums_count++;

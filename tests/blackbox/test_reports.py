@@ -487,6 +487,13 @@ def test_formats_and_compressions_hold_the_same_rows(loaded, format, compression
     assert (ended["format"], ended["compression"]) == (format, compression)
 
 
+def test_sum_of_prices_may_be_larger_than_any_of_them(daemon):
+    account = daemon.new_account()
+    daemon.post_cdrs([sms(account, total_price="999999999999999999.5") for _ in range(3)])
+    ended = reporting.make(daemon, account, product="SMS", direction="outbound", **whole_day(samples.NOON))
+    assert list(ended["manifest"]["total_price"].values()) == ["2999999999999999998.5"], ended
+
+
 @pytest.mark.parametrize("columns", [["status", "id", "to"], "status,id,to"])
 def test_columns_are_those_given_in_their_order(loaded, columns):
     query = {"product": "SMS", "direction": "outbound"}

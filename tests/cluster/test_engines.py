@@ -9,6 +9,7 @@ import pytest
 
 import cluster as clusters
 import harness
+import reporting
 from front_ends import PATIENCE
 
 pytestmark = pytest.mark.skipif(clusters.REASON is not None, reason=str(clusters.REASON))
@@ -119,6 +120,19 @@ def test_filters_let_the_same_pass(both, product):
         del params["include_subaccounts"]
         pages = [both.ask("/v2/reports/records", **params, account_id=account.id) for account in both.accounts]
         assert sum(group["count"] for group in summary["groups"]) == sum(page["items_count"] for page in pages), filters
+
+
+@pytest.mark.parametrize("product", ["SMS", pytest.param("VOICE-CALL", marks=pytest.mark.slow)])
+def test_reports_are_the_same(both, product):
+    """With a message and without, of all columns and of some, with filters that let some pass and none."""
+    asked = [{}, {"status": "delivered"}, {"from": "acmebank", "columns": "status,from,account_id"}, {"from": "nobody"}]
+    for more in asked + ([{"include_message": True, "status": "failed"}] if product == "SMS" else []):
+        params = {"product": product, "date_start": START, "date_end": END, "include_subaccounts": True, **more}
+        if product == "SMS":
+            params["direction"] = "outbound"
+        files = [reporting.unzip(reporting.download(daemon, both.parent, reporting.make(daemon, both.parent, **params)))[1]
+                 for daemon in both.daemons]
+        assert files[0] == files[1], params
 
 
 @pytest.mark.parametrize("product", ["SMS", "VOICE-CALL"])

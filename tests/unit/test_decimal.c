@@ -233,6 +233,31 @@ START_TEST(ends_of_the_range_are_written_whole)
 }
 END_TEST
 
+START_TEST(sum_is_read_as_it_was_written)
+{
+	const decimal_units sums[] = {
+		0, -1, UNITS_MAX, -UNITS_MAX, UNITS_MAX / 10, parsed("-999999999999999999").units * 2
+	};
+	struct buf out = { 0 };
+
+	for (size_t i = 0; i < COUNT(sums); i++) {
+		struct decimal read;
+
+		buf_clear(&out);
+		decimal_format(&out, (struct decimal){ sums[i] });
+		ck_assert_msg(decimal_parse_sum(buf_str(&out), &read) && read.units == sums[i], "%s", buf_cstr(&out));
+		buf_add_char(&out, '0');
+		buf_add_char(&out, 'x');
+		ck_assert(!decimal_parse_sum(buf_str(&out), &read));
+	}
+	struct decimal too_large;
+
+	ck_assert(!decimal_parse_sum(STR_LITERAL("170141183460469231731687303.715884105728"), &too_large));
+	ck_assert(!decimal_parse_sum(STR_LITERAL("999999999999999999999999999"), &too_large));
+	buf_free(&out);
+}
+END_TEST
+
 Suite *suite_decimal(void);
 
 Suite *suite_decimal(void)
@@ -244,6 +269,7 @@ Suite *suite_decimal(void)
 	tcase_add_loop_test(text, text_reads_and_writes_exactly, 0, COUNT(readable));
 	tcase_add_loop_test(text, anything_else_is_refused, 0, COUNT(unreadable));
 	tcase_add_test(text, ends_of_the_range_are_written_whole);
+	tcase_add_test(text, sum_is_read_as_it_was_written);
 	tcase_add_loop_test(text, number_is_read_as_programs_write_it, 0, COUNT(written));
 	tcase_add_test(text, plain_number_is_one_that_reads_as_it_stands);
 	tcase_add_test(sums, prices_of_the_reference_come_out_exact);
