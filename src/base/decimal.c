@@ -46,7 +46,7 @@ static bool add_fraction(struct str text, decimal_units *units)
 
 		if (!is_digit(c) || (place == 0 && c != '0'))
 			return false;
-		if (__builtin_add_overflow(*units, (decimal_units)((c - '0') * place), units))
+		if (__builtin_add_overflow(*units, (c - '0') * place, units))
 			return false;
 	}
 	return true;
