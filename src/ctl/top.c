@@ -99,7 +99,7 @@ static void add_charges(struct top *top, const struct tree *from)
 	copy(account->id, sizeof(account->id), tree_get(from, "account"));
 	copy(account->currency, sizeof(account->currency), tree_get(from, "currency"));
 	account->requests = tree_uint(tree_get(from, "requests"));
-	(void)decimal_parse(str_from(charged ? charged : "0"), &account->charged);
+	(void)decimal_parse_sum(str_from(charged ? charged : "0"), &account->charged);
 }
 
 static void filter(struct top *top)
