@@ -5,14 +5,18 @@
 #include "callback/address.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/network.h"
 #include "callback/callback.h"
+
+#define ADDRESSES_MORE 16
 
 /* IANA's special-purpose registries (RFC 6890 and its successors); what is not in them is public. */
 static const struct special {
@@ -64,24 +68,51 @@ static bool text_has(const char *text, const struct ip *ip)
 	return network_parse(&network, text) && network_has(&network, ip);
 }
 
-/* What is sent to an address of this machine is sent from that address, too; no packet is needed to learn it. */
-static bool is_of_this_machine(const struct ip *ip)
+/* Has any interface that IPv4 address? True where that cannot be told. */
+static bool interface_has(int fd, const struct ip *ip)
+{
+	struct ifconf list = { 0 };
+	bool has = false;
+
+	if (ioctl(fd, SIOCGIFCONF, &list) != 0)
+		return true;
+	list.ifc_len += (int)sizeof(struct ifreq) * ADDRESSES_MORE; /* some may be added meanwhile */
+	list.ifc_buf = malloc((size_t)list.ifc_len);
+	if (!list.ifc_buf || ioctl(fd, SIOCGIFCONF, &list) != 0)
+		has = true;
+	for (int i = 0; !has && i < list.ifc_len / (int)sizeof(struct ifreq); i++) {
+		struct ip own = ip_from(&list.ifc_req[i].ifr_addr);
+
+		has = own.len == ip->len && memcmp(own.bytes, ip->bytes, ip->len) == 0;
+	}
+	free(list.ifc_buf);
+	return has;
+}
+
+/* Is what is sent to that IPv6 address sent from it, too? No packet is needed to learn it. */
+static bool is_source_of_itself(int fd, const struct ip *ip)
 {
 	struct sockaddr_storage to, from;
 	socklen_t len = sizeof(from);
-	bool is = false;
 
 	ip_address(ip, &to);
-	int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
+	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0)
 		return false;
-	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0 &&
-	    getsockname(fd, (struct sockaddr *)&from, &len) == 0) {
-		struct ip source = ip_from((const struct sockaddr *)&from);
+	if (getsockname(fd, (struct sockaddr *)&from, &len) != 0)
+		return true;
+	struct ip source = ip_from((const struct sockaddr *)&from);
 
-		is = source.len == ip->len && memcmp(source.bytes, ip->bytes, ip->len) == 0;
-	}
-	close(fd);
+	return source.len == ip->len && memcmp(source.bytes, ip->bytes, ip->len) == 0;
+}
+
+/* True where that cannot be told. getifaddrs would want netlink, which the service has not. */
+static bool is_of_this_machine(const struct ip *ip)
+{
+	int fd = socket(ip->len == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is = fd < 0 || (ip->len == 4 ? interface_has(fd, ip) : is_source_of_itself(fd, ip));
+
+	if (fd >= 0)
+		close(fd);
 	return is;
 }
 
