@@ -210,6 +210,8 @@ void curl_loop_set_trust(CURL *easy, const char *ca_file)
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	/* libcurl 7.88 frees a session twice where memory runs out while it keeps it; connections are kept anyway. */
+	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 	if (version->capath)
 		curl_easy_setopt(easy, CURLOPT_CAPATH, version->capath);
 	if (ca_file[0])
