@@ -112,6 +112,7 @@ bool limits_take(struct limits *limits, const struct account *account, enum plan
 	struct tenant *tenant = tenant_get(limits, account);
 	bool taken;
 
+	INVARIANT(limit < RATES);
 	rate->quota = tenant ? limit_of(limits, account, limit) : 0;
 	if (rate->quota == 0)
 		return true;

@@ -263,7 +263,7 @@ START_TEST(what_sealing_builds_with_is_freed_when_it_rests)
 	ck_assert_ptr_nonnull(f.store->seal->builder);
 	days_rest(f.store);
 	expect(f.store->seal->builder != NULL, "it rests although a job was just done");
-	f.store->seal->begun_us -= 3600 * CLOCK_US_PER_SECOND;
+	f.store->seal->ended_us -= 3600 * CLOCK_US_PER_SECOND;
 	days_rest(f.store);
 	ck_assert_ptr_null(f.store->seal->builder);
 	fixture_restart(&f);

@@ -9,6 +9,7 @@
  */
 #include "store/cluster/cluster_private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -49,17 +50,14 @@ int cluster_load_dropping(struct cluster *cluster, struct error *err)
 
 static int note_dropping(struct cluster *cluster, int32_t day, struct error *err)
 {
-	struct buf text = { 0 };
+	char text[sizeof("-2147483648")];
 	struct change change;
 
-	buf_addf(&text, "%d", day);
+	(void)snprintf(text, sizeof(text), "%d", day);
 	if (change_begin(&change, cluster->store->meta, err) != 0 ||
-	    change_end(&change, change_put(&change, META_DB_VALUES, STR_LITERAL(CLUSTER_DROPPING), buf_str(&text), err),
-	               err) != 0) {
-		buf_free(&text);
+	    change_end(&change, change_put(&change, META_DB_VALUES, STR_LITERAL(CLUSTER_DROPPING), str_from(text), err),
+	               err) != 0)
 		return -1;
-	}
-	buf_free(&text);
 	cluster->dropping = day;
 	return 0;
 }

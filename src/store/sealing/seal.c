@@ -67,7 +67,7 @@ bool seal_rest(struct store *store, int64_t before_us)
 {
 	struct seal *seal = store->seal;
 
-	if (!seal || seal->state != SEAL_IDLE || !seal->builder || seal->begun_us >= before_us)
+	if (!seal || seal->state != SEAL_IDLE || !seal->builder || seal->ended_us >= before_us)
 		return false;
 	free_tools(seal);
 	return true;

@@ -51,7 +51,7 @@ void seal_forget(struct store *store);
 /* The same if it is of a partition of this account. */
 void seal_forget_account(struct store *store, const struct account_key *account);
 
-/* Frees what jobs leave to the next one if none is under way and the last began before then (monotonic): true if there was
+/* Frees what jobs leave to the next one if none is under way and the last ended before then (monotonic): true if there was
  * something. */
 bool seal_rest(struct store *store, int64_t before_us);
 

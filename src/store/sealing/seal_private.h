@@ -36,6 +36,7 @@ struct seal {
 	bool misread;      /* the job's end: a block did not read back as it was written */
 	int32_t marks_day; /* whose marks are kept in memory (hot.h) */
 	int64_t begun_us;  /* monotonic */
+	int64_t ended_us;  /* monotonic: of the last job */
 	int64_t part_begun_us;
 	struct day *day;
 	const struct catalog_product *product;
@@ -77,6 +78,8 @@ static inline void seal_set_state(struct seal *seal, enum seal_state state)
 	};
 
 	INVARIANT_STEP(allowed, seal->state, state);
+	if (state == SEAL_IDLE)
+		seal->ended_us = clock_monotonic_us();
 	seal->state = state;
 }
 
