@@ -89,7 +89,8 @@ static bool interface_has(int fd, const struct ip *ip)
 	return has;
 }
 
-/* Is what is sent to that IPv6 address sent from it, too? No packet is needed to learn it. */
+/* Is what is sent to that address sent from it, too? No packet is needed to learn it. A second IPv4 address of a network is
+ * none of these, as the first is the source of all. */
 static bool is_source_of_itself(int fd, const struct ip *ip)
 {
 	struct sockaddr_storage to, from;
@@ -109,7 +110,7 @@ static bool is_source_of_itself(int fd, const struct ip *ip)
 static bool is_of_this_machine(const struct ip *ip)
 {
 	int fd = socket(ip->len == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool is = fd < 0 || (ip->len == 4 ? interface_has(fd, ip) : is_source_of_itself(fd, ip));
+	bool is = fd < 0 || is_source_of_itself(fd, ip) || (ip->len == 4 && interface_has(fd, ip));
 
 	if (fd >= 0)
 		close(fd);
