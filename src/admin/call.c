@@ -281,7 +281,8 @@ struct admin_call *admin_call_begin(struct admin *admin, const char *operator_na
 		return NULL;
 	struct admin_call *call = calloc(1, sizeof(*call));
 
-	if (!call || !connect_pair(call, admin, operator_name) || !send_request(call, command->spec, args)) {
+	if (!call || !connect_pair(call, admin, operator_name) || !send_request(call, command->spec, args) ||
+	    bufferevent_enable(call->socket, EV_READ | EV_WRITE) != 0) {
 		error_set(err, ERROR_NOMEM, "%s: out of memory or of file descriptors", command->spec->words);
 		if (call)
 			call_free(call);
@@ -291,6 +292,5 @@ struct admin_call *admin_call_begin(struct admin *admin, const char *operator_na
 	call->fn = fn;
 	call->arg = arg;
 	bufferevent_setcb(call->socket, on_read, NULL, on_event, call);
-	bufferevent_enable(call->socket, EV_READ | EV_WRITE);
 	return call;
 }

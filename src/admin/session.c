@@ -24,7 +24,8 @@ void session_wake(struct session *session)
 	static const struct timeval now = { 0, 0 };
 
 	/* A timer, because an event made active by hand would run before other connections have their turn. */
-	evtimer_add(session->work_event, &now);
+	if (evtimer_add(session->work_event, &now) != 0)
+		event_active(session->work_event, EV_TIMEOUT, 0);
 }
 
 /* --- out --- */
@@ -49,10 +50,10 @@ void session_flush(struct session *session)
 	buf_drain(out, done);
 	if (out->len == 0)
 		buf_free(out);
+	else if (!session->broken && event_add(session->write_event, NULL) != 0)
+		session->broken = true;
 	if (session->broken)
 		session_wake(session);
-	else if (out->len > 0)
-		event_add(session->write_event, NULL);
 }
 
 /* --- in --- */
@@ -203,10 +204,12 @@ static void settle(struct session *session)
 		session_close(session);
 		return;
 	}
-	if (input_wanted(session))
-		event_add(session->read_event, NULL);
-	else
+	if (!input_wanted(session)) {
 		event_del(session->read_event);
+	} else if (event_add(session->read_event, NULL) != 0) {
+		log_error("admin", "Out of memory for a connection");
+		session_close(session);
+	}
 }
 
 static void resume(struct session *session)

@@ -4,7 +4,9 @@ import contextlib
 import errno
 import http.client
 import os
+import socket
 import ssl
+import time
 
 import pytest
 
@@ -259,6 +261,18 @@ def test_what_cdrctl_shows_is_whole(short, command):
         return run.returncode
 
     assert sweep(short, call) <= {0, 1}
+
+
+def test_what_comes_by_a_new_descriptor_is_answered_or_closed(short):
+    """libevent allocates when a descriptor is first used."""
+    daemon = short.daemon
+    with contextlib.ExitStack() as held:
+        def hold():
+            held.enter_context(socket.create_connection(("127.0.0.1", daemon.port)))
+            time.sleep(0.005) # it is accepted
+
+        assert sweep(short, lambda: daemon.ctl_run("status").returncode, hold, points=60, step=1) <= {0, 1}
+        assert sweep(short, lambda: daemon.request("GET", "/openapi.json").status, hold, points=40, step=1) <= {200} | FAILURES
 
 
 def test_callbacks_that_there_is_no_room_for_are_not_passed_over(daemons, tmp_path):
