@@ -69,6 +69,7 @@ static const struct passing_row {
 	{ 209, "SOCKET_TIMEOUT" },
 	{ 210, "NETWORK_ERROR" },
 	{ 225, "NO_ZOOKEEPER" },
+	{ 236, "ABORTED" },
 	{ 241, "MEMORY_LIMIT_EXCEEDED" },
 	{ 242, "TABLE_IS_READ_ONLY" },
 	{ 243, "NOT_ENOUGH_SPACE" },
@@ -82,6 +83,8 @@ static const struct passing_row {
 	{ 319, "UNKNOWN_STATUS_OF_INSERT" },
 	{ 425, "SYSTEM_ERROR" },
 	{ 999, "KEEPER_EXCEPTION" },
+	{ 1000, "POCO_EXCEPTION" }, /* of its sockets and files */
+	{ 1001, "STD_EXCEPTION" },  /* of memory that runs out, for instance */
 };
 
 static bool passes(int code)

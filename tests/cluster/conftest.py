@@ -17,8 +17,8 @@ day_with_time_left = fixtures.day_with_time_left
 pytest_configure = fixtures.pytest_configure
 
 # As LONGEST of the black box.
-LONGEST = ["test_front_ends", "test_workers", "test_taking_in", "test_erasing", "test_move", "test_catalog", "test_engines",
-           "test_modern", "test_answers_of_workers", "test_sources"]
+LONGEST = ["test_front_ends", "test_modern", "test_forwarded_files", "test_workers", "test_taking_in", "test_erasing", "test_move",
+           "test_catalog", "test_engines", "test_answers_of_workers", "test_sources"]
 
 
 def pytest_collection_modifyitems(items):

@@ -94,7 +94,7 @@ def post_as_asked(daemon, body, **how):
 def post(daemon, body):
     """The counts of what was stored of a body."""
     answer = post_as_asked(daemon, body)
-    assert answer.status == 200, str(answer)
+    assert answer.status == 200, f"{answer}\n{daemon.log()[-2000:]}"
     return answer.json()
 
 

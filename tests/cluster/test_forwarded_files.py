@@ -115,6 +115,7 @@ def test_download_goes_on_at_the_holder_when_the_one_that_forwards_dies(pair):
     assert rest.status == 206 and part + rest.body == whole.body
 
 
+@pytest.mark.slow
 def test_download_goes_on_where_the_file_was_made_when_that_holds_the_catalog_again(pair):
     holder, other = pair
     account, path, whole = make_large(holder)
@@ -131,6 +132,7 @@ def test_download_goes_on_where_the_file_was_made_when_that_holds_the_catalog_ag
     assert rest.status == 206 and part + rest.body == whole.body
 
 
+@pytest.mark.slow
 def test_file_that_was_left_here_and_made_again_elsewhere_is_not_taken_for_that(pair):
     """Though it is as long, and by the clock that this host had then it is newer."""
     holder, other = pair
@@ -157,6 +159,7 @@ def connections(daemon):
     return sum(link.startswith("socket:") for link in daemon.open_files())
 
 
+@pytest.mark.slow
 def test_clients_that_read_nothing_are_let_go_of_at_both(pair):
     account, path, _ = make_large(pair[0])
     before = [(connections(daemon), daemon.memory_kib("VmRSS")) for daemon in pair]
@@ -170,6 +173,7 @@ def test_clients_that_read_nothing_are_let_go_of_at_both(pair):
         client.close()
 
 
+@pytest.mark.slow
 def test_client_that_reads_slowly_is_served(pair):
     """For longer than one that reads nothing is waited for, and beyond what all buffers have."""
     account, path, whole = make_large(pair[0])

@@ -8,7 +8,7 @@ import modern
 from test_days_go import betweens, family, test_pages_that_are_within_it_are_to_begin_anew, \
     test_what_is_asked_while_a_shard_still_has_a_day_has_nothing_of_it
 
-pytestmark = pytest.mark.skipif(modern.REASON is not None, reason=str(modern.REASON))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(modern.REASON is not None, reason=str(modern.REASON))]
 assert betweens and family  # fixtures
 # Tests of this module, too:
 assert test_pages_that_are_within_it_are_to_begin_anew and test_what_is_asked_while_a_shard_still_has_a_day_has_nothing_of_it

@@ -8,7 +8,7 @@ import modern
 from test_erasing import PATIENCE, all_records, daemon, many_sms, rows_of, test_a_place_that_a_record_has_left_stays_left, \
     test_a_server_that_refuses_is_told_of_without_the_number
 
-pytestmark = pytest.mark.skipif(modern.REASON is not None, reason=str(modern.REASON))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(modern.REASON is not None, reason=str(modern.REASON))]
 assert daemon  # a fixture
 # Tests of this module, too:
 assert test_a_place_that_a_record_has_left_stays_left and test_a_server_that_refuses_is_told_of_without_the_number
