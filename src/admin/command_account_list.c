@@ -58,9 +58,8 @@ void admin_account_begin(struct json *j, const struct account *account)
 	json_member_text(j, "plan", account->plan);
 	json_member_bool(j, "disabled", account->disabled);
 	admin_member_time(j, "created", account->created_us);
-	if (account->deleted_us) {
+	if (account->deleted_us)
 		admin_member_time(j, "deleted", account->deleted_us);
-	}
 }
 
 /* What account import reads. */

@@ -89,9 +89,8 @@ static void answer(struct estimate *estimate, uint64_t rows, bool exact)
 	query_plan_echo(&estimate->plan, &estimate->params, &json);
 	json_member_uint(&json, "items_count", rows);
 	json_member_bool(&json, "exact", exact);
-	if (truncated) {
+	if (truncated)
 		json_member_uint(&json, "truncated_at", rows_max);
-	}
 	json_member_uint(&json, "size_bytes", report_file_size(&estimate->plan, truncated ? rows_max : rows));
 	write_price(&json, &price);
 	json_object_end(&json);

@@ -68,6 +68,11 @@ static bool text_has(const char *text, const struct ip *ip)
 	return network_parse(&network, text) && network_has(&network, ip);
 }
 
+static bool is_same(const struct ip *a, const struct ip *b)
+{
+	return a->len == b->len && memcmp(a->bytes, b->bytes, b->len) == 0;
+}
+
 /* Has any interface that IPv4 address? True where that cannot be told. */
 static bool interface_has(int fd, const struct ip *ip)
 {
@@ -83,7 +88,7 @@ static bool interface_has(int fd, const struct ip *ip)
 	for (int i = 0; !has && i < list.ifc_len / (int)sizeof(struct ifreq); i++) {
 		struct ip own = ip_from(&list.ifc_req[i].ifr_addr);
 
-		has = own.len == ip->len && memcmp(own.bytes, ip->bytes, ip->len) == 0;
+		has = is_same(&own, ip);
 	}
 	free(list.ifc_buf);
 	return has;
@@ -103,7 +108,7 @@ static bool is_source_of_itself(int fd, const struct ip *ip)
 		return true;
 	struct ip source = ip_from((const struct sockaddr *)&from);
 
-	return source.len == ip->len && memcmp(source.bytes, ip->bytes, ip->len) == 0;
+	return is_same(&source, ip);
 }
 
 /* True where that cannot be told. getifaddrs would want netlink, which the service has not. */

@@ -79,9 +79,8 @@ static void write_problem(struct buf *out, const struct http_request *request, c
 	json_object_begin(&j);
 	add_type(&j, request, problem->title);
 	json_member_text(&j, "title", problem->title);
-	if (problem->detail) {
+	if (problem->detail)
 		json_member_text(&j, "detail", problem->detail);
-	}
 	json_member_text(&j, "instance", instance);
 	if (problem->members.len > 0)
 		json_raw(&j, problem->members);

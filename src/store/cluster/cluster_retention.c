@@ -9,12 +9,10 @@
  */
 #include "store/cluster/cluster_private.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "meta/change.h"
 
 #define CLUSTER_DROPPING "cluster_dropping" /* in the catalog */
 #define PARTITIONS_MAX 200                  /* in one go */
@@ -50,13 +48,7 @@ int cluster_load_dropping(struct cluster *cluster, struct error *err)
 
 static int note_dropping(struct cluster *cluster, int32_t day, struct error *err)
 {
-	char text[sizeof("-2147483648")];
-	struct change change;
-
-	(void)snprintf(text, sizeof(text), "%d", day);
-	if (change_begin(&change, cluster->store->meta, err) != 0 ||
-	    change_end(&change, change_put(&change, META_DB_VALUES, STR_LITERAL(CLUSTER_DROPPING), str_from(text), err),
-	               err) != 0)
+	if (meta_set_number(cluster->store->meta, CLUSTER_DROPPING, (uint64_t)day, err) != 0)
 		return -1;
 	cluster->dropping = day;
 	return 0;
