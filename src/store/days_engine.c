@@ -248,6 +248,7 @@ void store_forget_rows(struct store *store)
 void store_reader_give(struct store *store, struct block_reader *reader)
 {
 	reader->rows = NULL;
+	block_reader_drop_extra(reader);
 	reader->given_us = clock_monotonic_us();
 	reader->next = store->readers;
 	store->readers = reader;

@@ -645,6 +645,12 @@ int block_reader_columns(struct block_reader *reader, struct error *err)
 	return 1;
 }
 
+void block_reader_drop_extra(struct block_reader *reader)
+{
+	buf_free(&reader->extra);
+	reader->extra_loaded = false;
+}
+
 void block_tools_free(struct block_tools *tools)
 {
 	free(tools->inflate);

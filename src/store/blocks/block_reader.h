@@ -164,6 +164,9 @@ MUST_CHECK int block_reader_check_skip(struct block_reader *reader, struct error
  * index is damaged. */
 MUST_CHECK int block_reader_columns(struct block_reader *reader, struct error *err);
 
+/* Frees the room of an extra part, which is all of a block's; the next record that needs it loads it again. */
+void block_reader_drop_extra(struct block_reader *reader);
+
 void block_reader_free(struct block_reader *reader);
 
 #endif

@@ -29,6 +29,28 @@ struct seal *seal_of(struct store *store, struct error *err)
 	return store->seal;
 }
 
+/* What a job has gathered. */
+static void free_gathered(struct seal *seal)
+{
+	block_index_free(&seal->entries);
+	buf_free(&seal->positions);
+	buf_free(&seal->ids);
+	buf_free(&seal->gone);
+	buf_free(&seal->values);
+	buf_free(&seal->blocks);
+	buf_free(&seal->touched);
+	buf_free(&seal->scratch);
+}
+
+/* What jobs leave to the next one. */
+static void free_tools(struct seal *seal)
+{
+	block_builder_free(seal->builder);
+	seal->builder = NULL;
+	free_gathered(seal);
+}
+
+/* A merge gathers several runs' worth, and is rare beside seals: its room does not stay with these. */
 void seal_forget(struct store *store)
 {
 	struct seal *seal = store->seal;
@@ -38,6 +60,10 @@ void seal_forget(struct store *store)
 	INVARIANT(seal->day->pins > 0);
 	seal->day->pins--;
 	seal_set_state(seal, SEAL_IDLE);
+	if (seal->runs_count) {
+		free_gathered(seal);
+		store->has_freed = true;
+	}
 }
 
 void seal_forget_account(struct store *store, const struct account_key *account)
@@ -46,21 +72,6 @@ void seal_forget_account(struct store *store, const struct account_key *account)
 
 	if (seal && seal->state != SEAL_IDLE && account_key_equal(&seal->partition.account, account))
 		seal_forget(store);
-}
-
-/* What jobs leave to the next one. */
-static void free_tools(struct seal *seal)
-{
-	block_builder_free(seal->builder);
-	seal->builder = NULL;
-	block_index_free(&seal->entries);
-	buf_free(&seal->positions);
-	buf_free(&seal->ids);
-	buf_free(&seal->gone);
-	buf_free(&seal->values);
-	buf_free(&seal->blocks);
-	buf_free(&seal->touched);
-	buf_free(&seal->scratch);
 }
 
 bool seal_rest(struct store *store, int64_t before_us)
