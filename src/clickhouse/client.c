@@ -63,8 +63,16 @@ static const struct passing_row {
 	const char *name;
 } passing[] = {
 	{ 32, "ATTEMPT_TO_READ_AFTER_EOF" },
+	{ 33, "CANNOT_READ_ALL_DATA" },
+	{ 40, "CHECKSUM_DOESNT_MATCH" }, /* a damaged part, which its replica has whole */
+	{ 74, "CANNOT_READ_FROM_FILE_DESCRIPTOR" },
+	{ 75, "CANNOT_WRITE_TO_FILE_DESCRIPTOR" },
+	{ 76, "CANNOT_OPEN_FILE" },
+	{ 107, "FILE_DOESNT_EXIST" },
 	{ 159, "TIMEOUT_EXCEEDED" },
 	{ 164, "READONLY" },
+	{ 173, "CANNOT_ALLOCATE_MEMORY" },
+	{ 198, "DNS_ERROR" },
 	{ 202, "TOO_MANY_SIMULTANEOUS_QUERIES" },
 	{ 209, "SOCKET_TIMEOUT" },
 	{ 210, "NETWORK_ERROR" },
@@ -74,6 +82,7 @@ static const struct passing_row {
 	{ 242, "TABLE_IS_READ_ONLY" },
 	{ 243, "NOT_ENOUGH_SPACE" },
 	{ 244, "UNEXPECTED_ZOOKEEPER_ERROR" },
+	{ 246, "CORRUPTED_DATA" },
 	{ 252, "TOO_MANY_PARTS" },
 	{ 265, "RECEIVED_ERROR_TOO_MANY_REQUESTS" },
 	{ 279, "ALL_CONNECTION_TRIES_FAILED" },
@@ -81,10 +90,17 @@ static const struct passing_row {
 	{ 286, "UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE" },
 	{ 289, "REPLICA_IS_NOT_IN_QUORUM" },
 	{ 319, "UNKNOWN_STATUS_OF_INSERT" },
+	{ 394, "QUERY_WAS_CANCELLED" },
 	{ 425, "SYSTEM_ERROR" },
+	{ 439, "CANNOT_SCHEDULE_TASK" }, /* no thread is free */
+	{ 473, "DEADLOCK_AVOIDED" },
+	{ 499, "S3_ERROR" },
+	{ 696, "ASYNC_LOAD_CANCELED" },
+	{ 733, "TABLE_IS_BEING_RESTARTED" },
+	{ 745, "SERVER_OVERLOADED" },
 	{ 999, "KEEPER_EXCEPTION" },
 	{ 1000, "POCO_EXCEPTION" }, /* of its sockets and files */
-	{ 1001, "STD_EXCEPTION" },  /* of memory that runs out, for instance */
+	{ 1001, "STD_EXCEPTION" },
 };
 
 static bool passes(int code)

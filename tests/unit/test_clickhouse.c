@@ -16,7 +16,7 @@
 #include "clickhouse/rows_body.h"
 #include "clickhouse/schema.h"
 
-enum behaviour { ANSWERS, IS_BUSY, MEETS_ANOTHER, FAILS, HANGS };
+enum behaviour { ANSWERS, IS_BUSY, IS_DAMAGED, HAS_NO_THREAD, MEETS_ANOTHER, FAILS, HANGS };
 
 /* What a server does with queries; looks, which the client makes by itself, it answers. */
 struct server {
@@ -52,6 +52,8 @@ static void serve(struct evhttp_request *request, void *arg)
 	} answers[] = {
 		[ANSWERS] = { 200, "17\n" },
 		[IS_BUSY] = { 500, "Code: 202, e.displayText() = DB::Exception: Too many simultaneous queries" },
+		[IS_DAMAGED] = { 500, "Code: 40, e.displayText() = DB::Exception: Checksum doesn't match" },
+		[HAS_NO_THREAD] = { 500, "Code: 439. DB::Exception: Cannot schedule a task" },
 		[MEETS_ANOTHER] = { 500,
 		                    "Code: 286, e.displayText() = DB::Exception: Quorum for previous write has not "
 		                    "been satisfied yet" },
@@ -235,9 +237,11 @@ START_TEST(numbers_are_a_table_of_a_form)
 }
 END_TEST
 
-START_TEST(next_replica_is_asked_when_one_is_busy)
+START_TEST(next_replica_is_asked_when_one_has_troubles_of_its_own)
 {
-	servers[0].does = IS_BUSY;
+	static const enum behaviour troubles[] = { IS_BUSY, IS_DAMAGED, HAS_NO_THREAD };
+
+	servers[0].does = troubles[_i];
 	ask((struct clickhouse_request){ 0 });
 	ck_assert_msg(!ended.failed, "%s", ended.err.message);
 	ck_assert_int_eq(servers[0].asked, 1);
@@ -410,7 +414,7 @@ Suite *suite_clickhouse(void)
 	tcase_add_test(queries, rows_that_break_off_are_not_whole);
 	tcase_add_test(queries, rows_are_the_body_and_the_statement_is_in_the_address);
 	tcase_add_test(queries, numbers_are_a_table_of_a_form);
-	tcase_add_test(queries, next_replica_is_asked_when_one_is_busy);
+	tcase_add_loop_test(queries, next_replica_is_asked_when_one_has_troubles_of_its_own, 0, 3);
 	tcase_add_test(queries, insert_that_meets_another_one_is_tried_again_soon_at_the_same_replica);
 	tcase_add_test(queries, next_replica_is_asked_when_one_hangs);
 	tcase_add_test(queries, wrong_query_is_not_repeated);
