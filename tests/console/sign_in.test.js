@@ -65,6 +65,21 @@ describe('signing in', () => {
     });
   });
 
+  it('is not said to be over while the server has not ended it', async () => {
+    await withTab(async (tab, page) => {
+      await tab.signIn(account, { keep: true });
+      await tab.heading('Usage').waitFor();
+      const fails = (route) => route.request().method() === 'DELETE' ? route.fulfill({ status: 500, json: { detail: 'No room is left.' } }) : route.continue();
+      await page.route('**/console/session', fails);
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.getByText('You are still signed in: No room is left.').waitFor();
+      await tab.heading('Usage').waitFor();
+      await page.unroute('**/console/session', fails);
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await tab.heading('Sign in').waitFor();
+    });
+  });
+
   it('says when the secret is wrong, and never opens the dialog of the browser', async () => {
     await withTab(async (tab, page) => {
       const challenges = [];

@@ -69,13 +69,17 @@ export async function signIn(account, secret, keep, signal) {
   }
 }
 
+/* A session that the server has not ended is kept by the browser: whoever reloads the page would be signed in. */
 export async function signOut() {
   try {
     if (session.value.kept) {
       await remove('/console/session', { quiet: true });
     }
-  } catch {
-    /* The session was over already. */
+  } catch (error) {
+    if (error.status !== 401) { /* or else the session was over already */
+      toast(`You are still signed in: ${error.message}`, 'bad');
+      return;
+    }
   }
   signedOut('');
 }
