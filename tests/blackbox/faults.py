@@ -9,7 +9,7 @@ import struct
 import harness
 
 ROWS = 8
-ROW = struct.Struct("<6q16s192s")
+ROW = struct.Struct("<7q16s192s")
 ALWAYS = 1 << 62
 
 
@@ -28,10 +28,10 @@ class Faults:
             "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0:detect_leaks=0:allocator_may_return_null=1",
         }
 
-    def set(self, call, path="", at=1, times=ALWAYS, error=errno.EIO, row=0):
-        """From the at-th call on, so many calls fail. Counting begins anew."""
+    def set(self, call, path="", at=1, times=ALWAYS, error=errno.EIO, row=0, alike=0):
+        """From the at-th call on, so many calls fail. Counting begins anew, of all calls, or of so many from each place."""
         self.clear(row)
-        packed = ROW.pack(0, at, times, error, 0, 0, call.encode(), path.encode())
+        packed = ROW.pack(0, at, times, error, 0, 0, alike, call.encode(), path.encode())
         self.map[row * ROW.size + 8:(row + 1) * ROW.size] = packed[8:]
         self.map[row * ROW.size:row * ROW.size + 8] = struct.pack("<q", 1)
 

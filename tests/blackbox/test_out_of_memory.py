@@ -55,6 +55,18 @@ def sweep(short, act, prepare=lambda: None, call="memory", error=errno.ENOMEM, p
     return statuses
 
 
+def test_of_allocations_that_are_alike_one_can_stand_for_all(short):
+    """Of the thousands that a password's derivation makes."""
+    def sign_in(secret, alike, **how):
+        short.set("memory", alike=alike, **how)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            short.daemon.request("GET", "/v2/account", auth=(short.account.id, secret))
+        return short.clear()
+
+    assert sign_in("wrong", 1, at=1 << 60)[0] * 10 < sign_in("wrong too", 0, at=1 << 60)[0]
+    assert sign_in("wrong three", 1, at=50, times=1)[1] == 1
+
+
 def post(short, records):
     return short.daemon.post_body(harness.encode(records, "ndjson"))
 

@@ -10,6 +10,8 @@
  *	        msync, mmap, open (openat), ftruncate, rename, sendfile, accept4, socket, read (readv, pread, recv),
  *	        unlink (unlinkat), stat (lstat, fstatat, access), readdir; "dirsync" is an fsync of a directory;
  *	        "meta" is a pwrite to the first two pages of a file, LMDB's meta pages
+ *	alike   0, or only so many calls from one place (the same TRACE_DEPTH callers, since the row was set) are counted, and can be the
+ *	        one that fails; from it on, all fail: a password's derivation makes thousands of allocations, all alike
  *	path    a part of the file's path, or of the one that open, rename and unlink are given; empty for any, and for what
  *	        has none
  *
@@ -46,14 +48,22 @@ struct row {
 	int64_t error;
 	int64_t seen;
 	int64_t failed;
+	int64_t alike;
 	char call[16];
 	char path[192];
 };
 
 #define TRACE_DEPTH 24
+#define PLACES (1 << 15) /* more are counted as new ones */
 
 static struct row *rows;
 static bool traces;
+
+/* Whence calls came since a row was set. */
+static struct place {
+	uint64_t hash;
+	int64_t count;
+} places[PLACES];
 
 static void *next(void **known, const char *name)
 {
@@ -75,7 +85,8 @@ __attribute__((constructor)) static void begin(void)
 	                    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) :
 	                    MAP_FAILED;
 	void *warm_up[1];
-	traces = getenv("CDRD_FAULTS_TRACE") != NULL && backtrace(warm_up, 1) >= 0; /* the first call allocates */
+	(void)backtrace(warm_up, 1); /* the first call allocates */
+	traces = getenv("CDRD_FAULTS_TRACE") != NULL;
 	if (map != MAP_FAILED)
 		rows = map;
 	close(fd);
@@ -107,6 +118,39 @@ static void trace(const char *call, int64_t number)
 		backtrace_symbols_fd(frames, count, STDERR_FILENO);
 }
 
+static uint64_t place_of_caller(void)
+{
+	void *frames[TRACE_DEPTH];
+	int count = backtrace(frames, TRACE_DEPTH);
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (int i = 0; i < count; i++) {
+		hash = (hash ^ (uintptr_t)frames[i]) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	return hash | 1; /* 0 is an empty place */
+}
+
+/* Has the row enough calls from here? */
+static bool is_one_too_many(const struct row *row)
+{
+	if (row->alike == 0)
+		return false;
+	if (row->seen == 0)
+		memset(places, 0, sizeof(places));
+	uint64_t hash = place_of_caller();
+
+	for (size_t i = 0; i < PLACES; i++) {
+		struct place *place = &places[(hash + i) % PLACES];
+
+		if (place->hash != 0 && place->hash != hash)
+			continue;
+		place->hash = hash;
+		return place->count++ >= row->alike;
+	}
+	return false;
+}
+
 /* True, with errno set, when a call on a descriptor, or of a name unless NULL, is to fail. */
 static bool fails_at(const char *call, int fd, const char *name)
 {
@@ -115,8 +159,9 @@ static bool fails_at(const char *call, int fd, const char *name)
 
 		if (!row->on || strcmp(row->call, call) != 0 || !is_of(fd, name, row->path))
 			continue;
-		int64_t number = __atomic_add_fetch(&row->seen, 1, __ATOMIC_RELAXED);
-		if (number < row->at || number - row->at >= row->times)
+		bool counts = !is_one_too_many(row);
+		int64_t number = __atomic_add_fetch(&row->seen, counts, __ATOMIC_RELAXED);
+		if (number < row->at || number - row->at >= row->times || (!counts && row->times == 1))
 			continue;
 		__atomic_add_fetch(&row->failed, 1, __ATOMIC_RELAXED);
 		if (traces)
