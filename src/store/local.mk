@@ -57,6 +57,7 @@ libcdrd_a_SOURCES += \
 	src/store/cluster/cluster_known.c src/store/cluster/cluster_known.h \
 	src/store/cluster/cluster_lent.c \
 	src/store/cluster/cluster_lookup.c \
+	src/store/cluster/cluster_mend.c src/store/cluster/cluster_mend.h \
 	src/store/cluster/cluster_migrate.c \
 	src/store/cluster/cluster_doubts.c \
 	src/store/cluster/cluster_numbers.c \

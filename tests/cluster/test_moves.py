@@ -143,26 +143,90 @@ def test_an_insert_that_breaks_off_between_two_rows_stores_nothing(daemon, betwe
     Shown(daemon, account).check(versions([record]), {"v1"})
 
 
-@pytest.mark.parametrize("stored", ["where_it_went", "that_it_left"])
-def test_move_of_which_a_server_has_one_day_is_mended_when_it_is_sent_again(daemon, cluster, stored):
-    """As after a server that has died between the days of an insert, which was then not acknowledged."""
-    account = daemon.new_account()
-    records = [sms(account) for _ in range(COUNT)]
-    store(daemon, moved(records, 0))
+def half_move(daemon, cluster, account, records, stored, version=1):
+    """As by a server that has died between the days of an insert, which was then not acknowledged."""
+    store(daemon, moved(records, version - 1))
+    days = (EARLY, LATE) if version % 2 else (LATE, EARLY)
     server, table = cluster.server(1, 1), f"{daemon.options['clickhouse_database']}.sms"
     server.query(f"CREATE TABLE {table}_before ENGINE = Log AS SELECT * FROM {table}")
-    store(daemon, moved(records, 1))
+    store(daemon, moved(records, version))
     daemon.kill9()
+    keep_half(server, table, days, stored)
+
+
+def keep_half(server, table, days, stored):
     if stored == "where_it_went":
-        server.query(f"ALTER TABLE {table} DROP PARTITION ID '{EARLY:%Y%m%d}'")
-        server.query(f"INSERT INTO {table} SELECT * FROM {table}_before", insert_deduplicate=0)
+        server.query(f"ALTER TABLE {table} DROP PARTITION ID '{days[0]:%Y%m%d}'")
+        server.query(f"INSERT INTO {table} SELECT * FROM {table}_before WHERE day = '{days[0]:%Y-%m-%d}'", insert_deduplicate=0)
     else:
-        server.query(f"ALTER TABLE {table} DROP PARTITION ID '{LATE:%Y%m%d}'")
+        server.query(f"ALTER TABLE {table} DROP PARTITION ID '{days[1]:%Y%m%d}'")
+
+
+@pytest.mark.parametrize("stored", ["where_it_went", "that_it_left"])
+def test_move_of_which_a_server_has_one_day_is_mended_when_it_is_sent_again(daemon, cluster, stored):
+    account = daemon.new_account()
+    records = [sms(account) for _ in range(COUNT)]
+    half_move(daemon, cluster, account, records, stored)
     daemon.start()  # which doubts what the process before it had under way
     daemon.await_ready()
     for version in (1, 1, 2, 3):
         store(daemon, moved(records, version))
         Shown(daemon, account).check(versions(records), {f"v{version}"})
+
+
+def is_mended(daemon, account, records, version, **days):
+    try:
+        Shown(daemon, account, **days).check(versions(records), {f"v{version}"})
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stored", ["where_it_went", "that_it_left"])
+def test_move_of_which_a_server_has_one_day_is_mended_after_a_start(daemon, cluster, stored):
+    account = daemon.new_account()
+    records = [sms(account) for _ in range(COUNT)]
+    half_move(daemon, cluster, account, records, stored)
+    daemon.start()
+    daemon.await_ready()
+    harness.wait_for(lambda: is_mended(daemon, account, records, 1), 60)
+
+
+@pytest.mark.parametrize("stored", ["where_it_went", "that_it_left"])
+def test_move_of_which_a_server_has_one_day_is_mended_after_a_commit_that_failed(daemon, cluster, between, stored):
+    """And the follower of changes gets where it went."""
+    daemon.stop()
+    daemon.options["clickhouse_timeout"] = "4s"
+    daemon.start()
+    daemon.await_ready()
+    account = daemon.new_account()
+    records = [sms(account) for _ in range(COUNT)]
+    store(daemon, moved(records, 0))
+    loader = Loader(daemon, account)
+    loader.catch_up()
+    time.sleep(3)  # what follows the start is over
+    server, table = cluster.server(1, 1), f"{daemon.options['clickhouse_database']}.sms"
+    server.query(f"CREATE TABLE {table}_before ENGINE = Log AS SELECT * FROM {table}")
+    between.hold("INSERT INTO", after=True)
+    assert not post(daemon, moved(records, 1))
+    keep_half(server, table, (EARLY, LATE), stored)
+    between.release()
+    harness.wait_for(lambda: is_mended(daemon, account, records, 1), 60)
+    loader.catch_up()
+    assert set(versions(loader.copy.values()).values()) == {"v1"}
+
+
+@pytest.mark.parametrize("version", [1, 2], ids=["beyond_where_it_was", "beyond_where_it_went"])
+def test_record_of_half_a_move_that_is_sent_for_a_third_day_ends_in_that_day_alone(daemon, cluster, version):
+    account = daemon.new_account()
+    records = [sms(account) for _ in range(COUNT)]
+    half_move(daemon, cluster, account, records, "where_it_went", version)
+    daemon.start()
+    daemon.await_ready()
+    third = [{**record, "date_received": iso(EARLY - DAY), "from": "v3"} for record in records]
+    store(daemon, third)
+    harness.wait_for(lambda: is_mended(daemon, account, records, 3, start=EARLY - 2 * DAY), 60)
 
 
 def test_record_that_went_to_the_day_beside_another_one_of_its_id_leaves_that_alone(daemon):

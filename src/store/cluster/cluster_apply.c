@@ -191,6 +191,27 @@ static int change(struct cluster *cluster, const struct cluster_put *put, struct
 	return cluster_known_keep(cluster, known, record, err);
 }
 
+/* It leaves the place, as its other row has it. */
+static int lose(struct cluster *cluster, const struct cluster_put *put, struct cluster_known *known, int64_t next_us,
+                struct error *err)
+{
+	struct buf copy = { 0 };
+	struct record record;
+	uint64_t seq;
+
+	buf_add(&copy, known->row, known->len);
+	int result = copy.failed ? error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory") :
+	                           record_unpack(&record, known->product, buf_str(&copy), &seq, err);
+	if (result == 0) {
+		record_set_account_key(&record, &put->account);
+		result = leave(cluster, put, known, &record, next_us, err);
+	}
+	known->hash = ~known->hash; /* it is found no more */
+	cluster->uncommitted++;
+	buf_free(&copy);
+	return result;
+}
+
 /* Where else it is, too, because a server has died between the days of an insert, and has stored where the record went, and not
  * that it left; or NULL. Nobody was told of it, and there is no row of a place that it has left for this one, which the look-up
  * would have found: a record with its id that is another one, as they are of days further apart, may have gone to the day
@@ -216,19 +237,8 @@ static int mend_move(struct cluster *cluster, const struct cluster_put *put, con
                      const struct record *came, struct error *err)
 {
 	struct cluster_known *other = half_moved_from(cluster, put, known, came);
-	struct record left;
-	uint64_t seq;
 
-	if (!other)
-		return 0;
-	if (record_unpack(&left, other->product, (struct str){ other->row, other->len }, &seq, err) != 0)
-		return -1;
-	record_set_account_key(&left, &put->account);
-	if (leave(cluster, put, other, &left, known->time_us, err) != 0)
-		return -1;
-	other->hash = ~other->hash; /* it is found no more */
-	cluster->uncommitted++;
-	return 0;
+	return other ? lose(cluster, put, other, known->time_us, err) : 0;
 }
 
 static int meet(struct cluster *cluster, const struct cluster_put *put, struct cluster_known *known,
@@ -272,6 +282,118 @@ static int meet(struct cluster *cluster, const struct cluster_put *put, struct c
 	/* What nobody was told of is put now, as the feed has not had it. */
 	if (!writes && !known->chunk && cluster_is_doubtful(cluster, known->version))
 		status = change(cluster, put, known, &old, known->time_us, err);
+	buf_free(&copy);
+	return status;
+}
+
+/* --- half moves --- */
+
+/* As the record that was put says where it is, or was. */
+static struct cluster_known *known_there(const struct cluster *cluster, const struct cluster_put *put,
+                                         const struct record *record)
+{
+	struct cluster_known *known = NULL;
+
+	while ((known = cluster_known_next(cluster, put, record, known)))
+		if (known->time_us == put->time_us && known->direction == put->direction)
+			return known;
+	return NULL;
+}
+
+/* Was the record at `other`, in the day beside, when it came to `place`? */
+static bool was_beside(const struct cluster_known *other, const struct cluster_known *place)
+{
+	int32_t days = clock_day_of(other->time_us) - clock_day_of(place->time_us);
+
+	return (days == 1 || days == -1) && other->first < place->first &&
+	       (!other->has_left || other->version > place->first);
+}
+
+/* Has it gone from there to somewhere else? Where it was taken away by mending, nothing came with the next number. */
+static bool has_gone_on(const struct cluster *cluster, const struct cluster_put *put, const struct record *record,
+                        const struct cluster_known *left)
+{
+	struct cluster_known *known = NULL;
+
+	while ((known = cluster_known_next(cluster, put, record, known)))
+		if (known->first == left->version + 1)
+			return true;
+	return false;
+}
+
+/* Where it came to `place` from, and the row that says that it left is not there: it would have the number before. */
+static struct cluster_known *half_left_for(const struct cluster *cluster, const struct cluster_put *put,
+                                           const struct cluster_known *place, const struct record *record)
+{
+	struct cluster_known *other = NULL;
+
+	while ((other = cluster_known_next(cluster, put, record, other)))
+		if (was_beside(other, place) &&
+		    (!other->has_left || (!place->has_left && has_gone_on(cluster, put, record, other))))
+			return other;
+	return NULL;
+}
+
+/* Of both places, the newer one stays. */
+static int mend_arrival(struct cluster *cluster, const struct cluster_put *put, struct cluster_known *place,
+                        const struct record *record, enum store_put_result *result, struct error *err)
+{
+	struct cluster_known *other = half_left_for(cluster, put, place, record);
+
+	if (!other)
+		return 0;
+	*result = STORE_UPDATED;
+	if (other->has_left || (!place->has_left && other->version > place->version))
+		return lose(cluster, put, place, other->time_us, err);
+	if (lose(cluster, put, other, place->time_us, err) != 0)
+		return -1;
+	/* Nobody was told of it, and the feed has not had it. */
+	return place->has_left ? 0 : change(cluster, put, place, record, place->time_us, err);
+}
+
+/* It left the place, and is not where it went: nobody was told of it, but of where it was. */
+static int mend_departure(struct cluster *cluster, const struct cluster_put *put, const struct cluster_known *place,
+                          struct record *record, enum store_put_result *result, struct error *err)
+{
+	struct cluster_known *known = NULL;
+	int64_t goes_us;
+
+	/* Another time than what was looked up for is of a later move. */
+	if (!clock_parse_iso8601(record->values[put->product->time_column], &goes_us) || goes_us != put->goes_us ||
+	    clock_day_of(goes_us) == clock_day_of(place->time_us) || goes_us < store_kept_from_us(cluster->store))
+		return 0;
+	while ((known = cluster_known_next(cluster, put, record, known)))
+		if (known != place && known->first >= place->version)
+			return 0; /* it has come, and may have left again */
+	(void)erased_clean(cluster->store, record, goes_us);
+	*result = STORE_ACCEPTED;
+	return change(cluster, put, NULL, record, goes_us, err);
+}
+
+static int mend(struct cluster *cluster, const struct cluster_put *put, struct record *record,
+                enum store_put_result *result, struct error *err)
+{
+	struct cluster_known *place = known_there(cluster, put, record);
+	struct buf copy = { 0 };
+	uint64_t seq;
+	int status = 0;
+
+	*result = STORE_DUPLICATE;
+	if (!place)
+		return 0;
+	/* as it is known now; what is known may be freed while the record is written */
+	buf_add(&copy, place->row, place->len);
+	if (copy.failed)
+		status = error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
+	else
+		status = record_unpack(record, place->product, buf_str(&copy), &seq, err);
+	record_set_account_key(record, &put->account);
+	if (status == 0 && cluster_is_doubtful(cluster, place->first) &&
+	    !cluster_known_has_come(cluster, put, record, place))
+		status = mend_arrival(cluster, put, place, record, result, err);
+	if (status == 0 && *result == STORE_DUPLICATE && place->has_left && place->first < place->version &&
+	    cluster_is_doubtful(cluster, place->version))
+		status = mend_departure(cluster, put, place, record, result, err);
 	buf_free(&copy);
 	return status;
 }
@@ -332,6 +454,8 @@ int cluster_apply(struct cluster *cluster, const struct cluster_put *put, enum s
 	if (record_unpack(&record, put->product, (struct str){ put->row, put->len }, &seq, err) != 0)
 		return -1;
 	record_set_account_key(&record, &put->account);
+	if (put->is_mending)
+		return mend(cluster, put, &record, result, err);
 	if (put->was_left)
 		return erase_left(cluster, put, &record, result, err);
 	if (put->is_erasure)

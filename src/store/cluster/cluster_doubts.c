@@ -14,7 +14,7 @@
 
 #include "base/invariant.h"
 #include "meta/change.h"
-#include "store/cluster/cluster_private.h"
+#include "store/cluster/cluster_mend.h"
 
 #define NAME_OF_STARTS "cluster_doubts"
 #define NAME_OF_FAILED "cluster_failed"
@@ -64,6 +64,7 @@ void cluster_doubt_span(struct cluster *cluster, uint64_t from, uint64_t to)
 	size_t count = failed_count(cluster), at = count;
 
 	cluster->has_new_doubts = true;
+	cluster_mend_later(cluster, false);
 	while (at > 0 && failed[at - 1].from > from)
 		at--;
 	if (at > 0 && failed[at - 1].to + 1 >= from) { /* they follow each other, as while all fail */
@@ -193,5 +194,6 @@ int cluster_doubt_at_start(struct cluster *cluster, struct error *err)
 	    change_end(&change, begin_anew(cluster, &start, &change, err), err) != 0)
 		return -1;
 	cluster->has_new_doubts = false;
+	cluster_mend_later(cluster, true);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "store/cluster.h"
 #include "store/cluster/cluster_erase.h"
+#include "store/cluster/cluster_mend.h"
 
 #define CONNECT_TIMEOUT_US (2 * CLOCK_US_PER_SECOND)
 #define ANSWER_BYTES_MAX ((size_t)128 << 20)
@@ -60,6 +61,7 @@ void cluster_free(struct cluster *cluster)
 	if (!cluster)
 		return;
 	cluster_hold_keys(cluster, false);
+	cluster_forget_mending(cluster);
 	cluster_free_lent(cluster);
 	cluster_numbers_end(cluster, false);
 	cluster_drop(cluster, NULL);

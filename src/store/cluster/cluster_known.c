@@ -84,6 +84,16 @@ static bool is_of_record(const struct cluster_known *known, const struct cluster
 	       id_equal(record_value(&stored, put->product->id_column), record_value(record, put->product->id_column));
 }
 
+struct cluster_known *cluster_known_next(const struct cluster *cluster, const struct cluster_put *put,
+                                         const struct record *record, const struct cluster_known *known)
+{
+	struct cluster_known *next = known ? known->next : *cluster_known_slot(cluster, put->hash);
+
+	while (next && !is_of_record(next, put, record))
+		next = next->next;
+	return next;
+}
+
 struct cluster_known *cluster_known_in_day(const struct cluster *cluster, const struct cluster_put *put,
                                            const struct record *record, int32_t day)
 {

@@ -23,6 +23,10 @@ MUST_CHECK int cluster_known_keep(struct cluster *cluster, struct cluster_known 
 struct cluster_known *cluster_known_in_day(const struct cluster *cluster, const struct cluster_put *put,
                                            const struct record *record, int32_t day);
 
+/* What is known of the record after `known`, in no order; of NULL: the first. Or NULL. */
+struct cluster_known *cluster_known_next(const struct cluster *cluster, const struct cluster_put *put,
+                                         const struct record *record, const struct cluster_known *known);
+
 /* The same on its day, or on one so near that its time may have changed. */
 struct cluster_known *cluster_known_find(const struct cluster *cluster, const struct cluster_put *put,
                                          const struct record *record);

@@ -178,17 +178,27 @@ static void list_account(struct cluster_lookup *lookup, uint64_t account)
 		lookup->accounts_count++;
 }
 
-static bool list_put(struct cluster_lookup *lookup, const struct cluster_put *put)
+static void list_day(struct cluster_lookup *lookup, const struct cluster_put *put, int64_t time_us)
 {
-	uint64_t hash = htole64(put->hash);
-	int32_t day = clock_day_of(put->time_us);
+	int32_t day = clock_day_of(time_us);
 	int32_t before = !put->has_versions ? 0 : put->versions.updates ? 7 : 1, after = put->has_versions;
 
-	list_account(lookup, cluster_account(&put->account));
+	if (put->is_mending)
+		before = after = 2; /* where it left beside this one may be beside where it went on to */
 	if (day - before < lookup->day_min)
 		lookup->day_min = day - before;
 	if (day + after > lookup->day_max)
 		lookup->day_max = day + after;
+}
+
+static bool list_put(struct cluster_lookup *lookup, const struct cluster_put *put)
+{
+	uint64_t hash = htole64(put->hash);
+
+	list_account(lookup, cluster_account(&put->account));
+	list_day(lookup, put, put->time_us);
+	if (put->is_mending)
+		list_day(lookup, put, put->goes_us);
 	buf_add(&lookup->hashes, &hash, sizeof(hash));
 	return !lookup->hashes.failed;
 }

@@ -115,6 +115,8 @@ struct cluster_put {
 	const struct cluster_eraser *eraser; /* without this number; NULL: nobody waits for that any more */
 	bool was_left;                       /* of an erasure: the record has left this time and direction, */
 	enum catalog_direction direction;    /* and that is put anew */
+	bool is_mending;                     /* of the record at this time and direction: what is half a move of it */
+	int64_t goes_us;                     /* the time that its row says */
 	store_put_fn done;
 	void *arg;
 	size_t len;
@@ -204,6 +206,20 @@ struct cluster_numbers {
 	struct store_changed changed;
 };
 
+/* cluster_mend.c */
+struct cluster_mend {
+	int64_t due_us, until_us;   /* monotonic: of the next pass, 0: none; they are repeated until then */
+	bool is_of_start;           /* numbers of the last start are looked at, too */
+	bool is_running, is_wanted; /* a pass; another one, because of what has failed meanwhile */
+	size_t round, shard, product;
+	struct store_doubt slice; /* of the round */
+	uint64_t after_account, after_hash;
+	struct clickhouse_query *query;
+	size_t puts;   /* that have not ended */
+	size_t mended; /* by the pass */
+	struct error failure;
+};
+
 struct cluster {
 	struct store *store;
 	struct event_base *base;
@@ -241,6 +257,7 @@ struct cluster {
 	size_t doubts_of_starts;
 	bool has_new_doubts; /* that are not in the catalog */
 	size_t uncommitted;
+	struct cluster_mend mend;
 
 	/* a commit */
 	store_commit_fn commit_done;
@@ -371,6 +388,11 @@ void cluster_put(struct cluster *cluster, const struct record *record, int64_t t
 void cluster_put_erased(struct cluster *cluster, const struct record *record, const struct cluster_row *row,
                         const struct cluster_eraser *eraser, store_put_fn done, void *arg);
 void cluster_forget_erasing(struct cluster *cluster, const struct cluster_eraser *eraser);
+
+/* Mends what is half a move of the record to or from the row's place: STORE_DUPLICATE if nothing is. The record is as the row has
+ * it, and `goes_us` the time it has there: of a dead row that of where it went. */
+void cluster_put_mending(struct cluster *cluster, const struct record *record, const struct cluster_row *row,
+                         int64_t goes_us, store_put_fn done, void *arg);
 
 /* Of all that has been put and is not committed: with more than CLUSTER_FULL_BYTES, puts are refused. */
 size_t cluster_waiting_bytes(const struct cluster *cluster);

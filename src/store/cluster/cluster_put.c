@@ -95,6 +95,20 @@ void cluster_put_erased(struct cluster *cluster, const struct record *record, co
 	begin_put(cluster, put);
 }
 
+void cluster_put_mending(struct cluster *cluster, const struct record *record, const struct cluster_row *row,
+                         int64_t goes_us, store_put_fn done, void *arg)
+{
+	static const struct store_versions versions = { .column = CATALOG_NONE };
+	struct cluster_put *put = new_put(cluster, record, row->time_us, &versions, done, arg);
+
+	if (!put)
+		return;
+	put->is_mending = true;
+	put->direction = (enum catalog_direction)row->direction;
+	put->goes_us = goes_us;
+	begin_put(cluster, put);
+}
+
 bool cluster_has_waiting(const struct cluster *cluster)
 {
 	return cluster->uncommitted > 0 || !TAILQ_EMPTY(&cluster->gathered) || !TAILQ_EMPTY(&cluster->looking) ||

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/cluster/cluster_mend.h"
 #include "store/days/hot_sealed.h"
 #include "store/ids/ids.h"
 #include "store/putting/moves.h"
@@ -464,6 +465,8 @@ int store_maintain(struct store *store, int64_t deadline_us, bool *more, bool *d
 		return repack_begin_catalog(store, err);
 	}
 	result = work_until(store, seal, deadline_us, more, dirty, err);
+	if (store->cluster && cluster_mend(store->cluster))
+		*dirty = true;
 	if (result != 0 && seal->state != SEAL_IDLE)
 		fail_job(store, seal);
 	return result;
