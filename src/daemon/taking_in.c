@@ -17,6 +17,7 @@
 #include "limits/limits.h"
 #include "mapping/mapping.h"
 #include "report/worker.h"
+#include "store/cluster.h"
 #include "store/erased.h"
 
 #define FOLLOW_EVERY_US (CLOCK_US_PER_SECOND / 10)
@@ -49,9 +50,12 @@ static void on_taken(void *arg, uint32_t dbs)
 	struct intake *intake = arg;
 	struct error err;
 
-	if (!(dbs & 1U << META_DB_ERASED) || erased_reload(intake->store, &err) == 0)
+	if (!intake->store) /* it is being opened, and reads all of it */
 		return;
-	on_lost(intake, err.message);
+	if ((dbs & 1U << META_DB_ERASED) && erased_reload(intake->store, &err) != 0)
+		on_lost(intake, err.message);
+	else if ((dbs & 1U << META_DB_VALUES) && store_cluster_take_dropping(intake->store, &err) != 0)
+		on_lost(intake, err.message);
 }
 
 static int open_catalog(struct intake *intake, struct error *err)
@@ -83,7 +87,9 @@ static int open_store(struct intake *intake, struct error *err)
 	};
 
 	intake->numbers = asked_numbers_of(intake->options.forwarder);
-	return opening_open_store(&intake->store, &opening, err);
+	return opening_open_store(&intake->store, &opening, err) == 0 ?
+	               store_cluster_take_dropping(intake->store, err) :
+	               -1;
 }
 
 static int open_ingest(struct intake *intake, struct error *err)

@@ -111,6 +111,9 @@ struct store_cluster {
 
 extern const struct store_ops store_cluster_engine;
 
+/* Of a front end that does not hold the catalog: takes over which days are being dropped, as its copy of the catalog has it now. */
+MUST_CHECK int store_cluster_take_dropping(struct store *store, struct error *err);
+
 /* A record was rejected, by the catalog as it is now, and the next commit decides about it, too. Does nothing for another
  * engine. */
 void store_cluster_note_rejected(struct store *store);

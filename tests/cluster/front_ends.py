@@ -37,9 +37,9 @@ def front_end(daemons, cluster, server):
     made = []
 
     def make(**options):
-        daemon = daemons(start=False, store="clickhouse", clickhouse=cluster.hosts, clickhouse_database=database,
-                         catalog="postgresql", postgresql=server.connection,
-                         **{"postgresql_lease": "3s", "postgresql_timeout": "1s", "clickhouse_quorum": cluster.replicas, **options})
+        daemon = daemons(start=False, store="clickhouse", clickhouse_database=database, catalog="postgresql", postgresql=server.connection,
+                         **{"clickhouse": cluster.hosts, "postgresql_lease": "3s", "postgresql_timeout": "1s",
+                            "clickhouse_quorum": cluster.replicas, **options})
         if made:
             copy_keys(made[0], daemon)
         else:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cluster_mend.h: moves of records from one day to another, of which a server has stored one half, as a commit failed in its middle:
- * they are mended in the background. Where the record is shown twice, it is taken from where it left; where it is nowhere, it is
- * put where it went.
+ * cluster_mend.h: moves of records from one day to another, of which a server has stored one half, as a commit failed in its
+ * middle: they are mended in the background. Where the record is shown twice, it is taken from where it left; where it is nowhere,
+ * it is put where it went.
  */
 #ifndef CDRD_STORE_CLUSTER_CLUSTER_MEND_H
 #define CDRD_STORE_CLUSTER_CLUSTER_MEND_H

@@ -274,7 +274,9 @@ struct cluster {
 	struct buf drops; /* lines of table and partition, for the shard */
 	size_t drop_at;
 	int32_t drop_before;
-	bool drop_found;  /* something, or could not look: days may be there yet */
+	bool drop_found; /* something, or could not look: days may be there yet */
+	bool drop_waits; /* with what is listed, for commits that may bring records of such days: */
+	uint64_t drop_after_commits, drop_after_numbers; /* those until then */
 	int32_t dropping; /* days before this one were begun with, and go; 0: none. It is in the catalog, too */
 
 	struct cluster_reader reader;

@@ -6,7 +6,12 @@
  * Before the first partition of a day is dropped, the catalog has that all days up to it go (CLUSTER_DROPPING): they are left
  * out of all that is read, and are dropped to their end, also where this process ends or retention_months is raised. It is taken
  * back when no shard has anything of them.
+ *
+ * Records of them are rejected from then on, also by other front ends, which see it in their copy of the catalog; what these have
+ * checked with an older one is refused numbers. What has numbers, or is gathered here, may still come: it is waited for, so that it
+ * goes with its day.
  */
+#include "store/cluster/cluster_erase.h"
 #include "store/cluster/cluster_private.h"
 
 #include <string.h>
@@ -54,6 +59,41 @@ static int note_dropping(struct cluster *cluster, int32_t day, struct error *err
 	return 0;
 }
 
+/* Whatever may have been checked before it was noted. */
+static void await_checked(struct cluster *cluster)
+{
+	cluster_refuse_older(cluster);
+	cluster->drop_after_commits = cluster_commits_to_come(cluster);
+	cluster->drop_after_numbers = cluster->store->last_seq;
+	cluster->drop_waits = true;
+}
+
+static bool has_settled(const struct cluster *cluster)
+{
+	uint64_t first = cluster_first_open(cluster);
+
+	return (first == 0 || first > cluster->drop_after_numbers) &&
+	       (cluster->commits >= cluster->drop_after_commits || !cluster_has_waiting(cluster));
+}
+
+static void drop_when_settled(struct cluster *cluster)
+{
+	if (cluster->drop_waits && !has_settled(cluster))
+		return; /* when retention looks next */
+	cluster->drop_waits = false;
+	drop_next(cluster);
+}
+
+int store_cluster_take_dropping(struct store *store, struct error *err)
+{
+	if (!store->cluster)
+		return 0;
+	if (cluster_load_dropping(store->cluster, err) != 0)
+		return -1;
+	store_keep_from(store, 0);
+	return 0;
+}
+
 /* The day after the last one of the list: 20261130 is how it is there. */
 static int32_t after_listed(const struct cluster *cluster)
 {
@@ -79,8 +119,12 @@ static bool note_listed(struct cluster *cluster)
 	int32_t after = after_listed(cluster);
 	struct error err;
 
-	if (after <= cluster->dropping || note_dropping(cluster, after, &err) == 0)
+	if (after <= cluster->dropping)
 		return true;
+	if (note_dropping(cluster, after, &err) == 0) {
+		await_checked(cluster);
+		return true;
+	}
 	log_error("cluster", "retention: %s", err.message);
 	return false;
 }
@@ -152,7 +196,7 @@ static void on_listed(void *arg, struct buf *answer, const struct error *err)
 	buf_move(&cluster->drops, answer);
 	cluster->drop_at = 0;
 	if (note_listed(cluster))
-		drop_next(cluster);
+		drop_when_settled(cluster);
 }
 
 /* The day of a partition is how the names of its parts begin. */
@@ -177,6 +221,10 @@ void cluster_drop_days_before(struct cluster *cluster, int32_t day)
 
 	if (cluster->drop || !cluster->is_ready)
 		return;
+	if (cluster->drop_waits) {
+		drop_when_settled(cluster);
+		return;
+	}
 	/* A move that was given up may have left it, and days are whole in the data directory. */
 	if (cluster->is_target && cluster->dropping > day && note_dropping(cluster, 0, &err) != 0) {
 		log_error("cluster", "retention: %s", err.message);
