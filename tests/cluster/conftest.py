@@ -13,6 +13,7 @@ fixtures = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(fixtures)
 daemons = fixtures.daemons
 nothing_wrong_with_daemons = fixtures.nothing_wrong_with_daemons
+clock = fixtures.clock
 day_with_time_left = fixtures.day_with_time_left
 pytest_configure = fixtures.pytest_configure
 

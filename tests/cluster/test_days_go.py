@@ -157,6 +157,34 @@ def test_day_that_was_begun_with_goes_wholly_where_retention_is_raised(family, b
     assert family.counted() == half + 1
 
 
+def test_day_that_was_begun_with_is_left_out_where_the_clock_is_not_trusted_at_a_start(family, betweens, clock):
+    """Nothing is dropped then; and the rest of it is when the clock is right again."""
+    half, daemon = COUNT * len(family.children), family.daemon
+    betweens[1].hold("DROP PARTITION")
+    keep_a_month(family)
+    harness.wait_for(lambda: family.rows(1) == 0 and betweens[1].held, 60)
+    report = reporting.create(daemon, family.parent, **family.scope(direction="outbound"))["request_id"]
+    daemon.kill9()
+    tried = len(betweens[1].held)
+    clock.set("+800d")
+    daemon.start(clock.environment)
+    daemon.await_ready()
+    time.sleep(6)  # retention has looked
+    assert daemon.ctl("status")["clock"]["deletion_held"]
+    assert family.rows(2) > 0 and len(betweens[1].held) == tried
+    assert reporting.wait(daemon, family.parent, report)["items_count"] == half
+    assert family.counted() == family.estimated() == family.changed() == family.reported() == half
+    assert family.listed() == 0
+    for day, name in ((OLD, "rejected"), (YESTERDAY, "accepted")):
+        again = harness.encode(many_sms(family.children[0], 1, day + 6 * 3600 * SECOND), "ndjson")
+        assert daemon.post_body(again).json()[name] == 1
+    clock.set("+0")
+    harness.wait_for(lambda: len(betweens[1].held) > tried, 60)
+    betweens[1].release()
+    harness.wait_for(lambda: family.rows(2) == 0, 60)
+    assert family.counted() == family.reported() == half + 1
+
+
 @pytest.mark.parametrize("ask", [Family.counted, Family.estimated])
 def test_what_is_under_way_begins_again_without_it(family, betweens, ask):
     counts = []
