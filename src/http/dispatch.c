@@ -26,6 +26,7 @@ static bool find_route(struct http_request *request)
 	struct http_server *server = request->connection->server;
 	const struct http_head *head = &request->head;
 	struct buf allow = { 0 };
+	struct error err;
 	unsigned allowed;
 
 	request->route = http_router_find(server->routes, head->method, head->path, &request->segment, &allowed);
@@ -34,6 +35,11 @@ static bool find_route(struct http_request *request)
 			http_router_find(request->route + 1, head->method, head->path, &request->segment, &allowed);
 	if (request->route)
 		return true;
+	if (request->segment.failed) {
+		error_set(&err, ERROR_NOMEM, "a request's path: out of memory");
+		http_reply_error(request, &err);
+		return false;
+	}
 	if (!http_router_knows(head->method)) {
 		http_reply_problem(request, 501, "Not Implemented", "The method is not known here.");
 		return false;

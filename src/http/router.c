@@ -127,9 +127,11 @@ const struct http_route *http_router_find(const struct http_route *routes, struc
 	enum http_method asked = parse_method(method);
 	enum http_method served = asked == HTTP_HEAD ? HTTP_GET : asked;
 
-	bool literal = is_literal(routes, path, segment);
-
 	*allowed = 0;
+	buf_clear(segment);
+	if (!buf_reserve(segment, path.len)) /* a name that has no room would match nothing */
+		return NULL;
+	bool literal = is_literal(routes, path, segment);
 	for (const struct http_route *route = routes; route->path; route++) {
 		if (strcmp(route->path, HTTP_ANY_PATH) == 0)
 			return route;

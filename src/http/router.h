@@ -10,7 +10,8 @@
 
 /*
  * The route for a method and a path as sent; what its braces match is put into *segment, decoded. NULL if there is
- * none: *allowed then holds a bit (1 << method) for each method that the path has, 0 when the path is unknown.
+ * none: *allowed then holds a bit (1 << method) for each method that the path has, 0 when the path is unknown; or when out of
+ * memory, which segment->failed says.
  */
 const struct http_route *http_router_find(const struct http_route *routes, struct str method, struct str path,
                                           struct buf *segment, unsigned *allowed);

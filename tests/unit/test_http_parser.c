@@ -322,6 +322,20 @@ START_TEST(route_is_found_or_its_methods_told)
 }
 END_TEST
 
+/* It matched the next route of its form before, so that a method was said not to be taken that is. */
+START_TEST(name_that_has_no_room_is_not_taken_for_another)
+{
+	struct buf segment = { .max_bytes = 4 };
+	unsigned allowed;
+
+	ck_assert_ptr_null(
+		http_router_find(routes, STR_LITERAL("DELETE"), STR_LITERAL("/v2/reports/abcdef"), &segment, &allowed));
+	ck_assert(segment.failed);
+	ck_assert_uint_eq(allowed, 0);
+	buf_free(&segment);
+}
+END_TEST
+
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
 
 Suite *suite_http_parser(void);
@@ -345,6 +359,7 @@ Suite *suite_http_parser(void)
 	tcase_add_loop_test(chunked, broken_chunk_is_a_fault, 0, COUNT(broken_chunks));
 	tcase_add_loop_test(chunked, endless_extension_or_trailer_is_a_fault, 0, 3);
 	tcase_add_loop_test(router, route_is_found_or_its_methods_told, 0, COUNT(lookups));
+	tcase_add_test(router, name_that_has_no_room_is_not_taken_for_another);
 	suite_add_tcase(suite, head);
 	suite_add_tcase(suite, chunked);
 	suite_add_tcase(suite, router);
