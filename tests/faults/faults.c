@@ -10,8 +10,8 @@
  *	        msync, mmap, open (openat), ftruncate, rename, sendfile, accept4, socket, read (readv, pread, recv),
  *	        unlink (unlinkat), stat (lstat, fstatat, access), readdir; "dirsync" is an fsync of a directory;
  *	        "meta" is a pwrite to the first two pages of a file, LMDB's meta pages
- *	alike   0, or only so many calls from one place (the same TRACE_DEPTH callers, since the row was set) are counted, and can be the
- *	        one that fails; from it on, all fail: a password's derivation makes thousands of allocations, all alike
+ *	alike   0, or only so many calls from one place (the same TRACE_DEPTH callers, since the row was set) are counted, and can
+ *	        be the one that fails; from it on, all fail: a password's derivation makes thousands of allocations, all alike
  *	path    a part of the file's path, or of the one that open, rename and unlink are given; empty for any, and for what
  *	        has none
  *
