@@ -246,6 +246,19 @@ def test_record_that_went_to_the_day_beside_another_one_of_its_id_leaves_that_al
     assert sorted(shown["from"] for shown in Shown(daemon, account).paged) == ["a2", "b0"]
 
 
+def test_record_that_went_beside_another_one_of_its_id_and_came_back_leaves_that_alone(daemon):
+    """Where it came from is then told by what is there again alone."""
+    account = daemon.new_account()
+    record = sms(account)
+    for time_of, version in ((LATE - 2 * DAY, "a0"), (LATE, "b0"), (EARLY, "a1"), (LATE - 2 * DAY, "a2")):
+        store(daemon, [{**record, "date_received": iso(time_of), "from": version}])
+    daemon.kill9()
+    daemon.start()
+    daemon.await_ready()
+    time.sleep(5)  # moves of before the start have been looked at
+    assert sorted(shown["from"] for shown in Shown(daemon, account, start=EARLY - 3 * DAY).paged) == ["a2", "b0"]
+
+
 class Mover(threading.Thread):
     """Moves all records, version after version, until it is told to end or one is not acknowledged."""
 

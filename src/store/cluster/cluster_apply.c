@@ -212,6 +212,20 @@ static int lose(struct cluster *cluster, const struct cluster_put *put, struct c
 	return result;
 }
 
+/* May rows that would tell where it came from be gone with their day, or have been put anew as erased? */
+static bool lacks_origins(const struct cluster *cluster, const struct cluster_put *put,
+                          const struct cluster_known *place, const struct record *record)
+{
+	struct cluster_known *known = NULL;
+
+	if (clock_day_start_us(clock_day_of(place->time_us) - 1) < store_kept_from_us(cluster->store))
+		return true;
+	while ((known = cluster_known_next(cluster, put, record, known)))
+		if (known->has_left && known->first == known->version)
+			return true;
+	return false;
+}
+
 /* Where else it is, too, because a server has died between the days of an insert, and has stored where the record went, and not
  * that it left; or NULL. Nobody was told of it, and there is no row of a place that it has left for this one, which the look-up
  * would have found: a record with its id that is another one, as they are of days further apart, may have gone to the day
@@ -222,7 +236,7 @@ static struct cluster_known *half_moved_from(const struct cluster *cluster, cons
 	int32_t day = clock_day_of(known->time_us);
 
 	if (!put->has_versions || clock_day_of(put->time_us) != day || !cluster_is_doubtful(cluster, known->first) ||
-	    cluster_known_has_come(cluster, put, came, known))
+	    cluster_known_has_come(cluster, put, came, known) || lacks_origins(cluster, put, known, came))
 		return NULL;
 	for (int32_t away = -1; away <= 1; away += 2) {
 		struct cluster_known *other = cluster_known_in_day(cluster, put, came, day + away);
@@ -327,6 +341,8 @@ static struct cluster_known *half_left_for(const struct cluster *cluster, const 
 {
 	struct cluster_known *other = NULL;
 
+	if (lacks_origins(cluster, put, place, record))
+		return NULL;
 	while ((other = cluster_known_next(cluster, put, record, other)))
 		if (was_beside(other, place) &&
 		    (!other->has_left || (!place->has_left && has_gone_on(cluster, put, record, other))))

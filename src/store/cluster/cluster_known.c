@@ -103,11 +103,25 @@ struct cluster_known *cluster_known_in_day(const struct cluster *cluster, const 
 	return NULL;
 }
 
+/* Was the place left by the number before `first`, or, as rows of a data directory that was moved have it, the same one? */
+static bool was_left_for(const struct cluster_known *known, uint64_t first)
+{
+	struct str past = buf_str(&known->past);
+	uint64_t came, went;
+
+	if (known->has_left && (known->version + 1 == first || known->version == first))
+		return true;
+	while (cluster_take_number(&past, sizeof(came), &came) && cluster_take_number(&past, sizeof(went), &went))
+		if (went + 1 == first || went == first)
+			return true;
+	return false;
+}
+
 bool cluster_known_has_come(const struct cluster *cluster, const struct cluster_put *put, const struct record *record,
                             const struct cluster_known *known)
 {
 	for (struct cluster_known *left = *cluster_known_slot(cluster, put->hash); left; left = left->next)
-		if (left->has_left && left->version + 1 == known->first && is_of_record(left, put, record))
+		if (was_left_for(left, known->first) && is_of_record(left, put, record))
 			return true;
 	return false;
 }

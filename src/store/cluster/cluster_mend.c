@@ -125,10 +125,13 @@ static void write_ids(struct buf *sql, const struct cluster *cluster)
 	write_numbers(sql, cluster, "c");
 	buf_add_text(
 		sql,
-		" AND NOT arrayExists((g, v) -> g AND v + 1 = c, gones, versions) AND "
+		" AND NOT arrayExists((g, v) -> g AND (v + 1 = c OR v = c), gones, versions) AND "
 		"(has(days, d - 1) OR has(days, d + 1)), days, cames) OR arrayExists((g, c, v) -> g AND c < v AND ");
 	write_numbers(sql, cluster, "v");
-	buf_addf(sql, " AND NOT has(cames, v + 1), gones, cames, versions) ORDER BY account, hash LIMIT %d", IDS_MAX);
+	buf_addf(
+		sql,
+		" AND NOT has(cames, v + 1) AND NOT has(cames, v), gones, cames, versions) ORDER BY account, hash LIMIT %d",
+		IDS_MAX);
 }
 
 static void write_query(struct buf *sql, const struct cluster *cluster)
