@@ -25,7 +25,7 @@
 /* The bits of the input that come next are the lowest of `held`, of which `count` are valid. */
 struct reader {
 	uint64_t held;
-	unsigned count;
+	uint8_t count; /* a byte, so that what entries have above their bits need not be masked off */
 	const uint8_t *in;
 };
 
@@ -36,24 +36,18 @@ static inline void refill(struct reader *reader)
 	reader->count |= 56;
 }
 
-static inline void skip(struct reader *reader, unsigned count)
-{
-	reader->held >>= count;
-	reader->count -= count;
-}
-
-/* As many bits as an entry says. */
+/* As many bits as an entry says, or a plain number. */
 static inline void skip_entry(struct reader *reader, uint32_t entry)
 {
 	reader->held >>= entry & 63;
-	reader->count -= entry & 63;
+	reader->count = (uint8_t)(reader->count - entry);
 }
 
 static inline unsigned take(struct reader *reader, unsigned count)
 {
 	unsigned bits = (unsigned)(reader->held & ((UINT64_C(1) << count) - 1));
 
-	skip(reader, count);
+	skip_entry(reader, count);
 	return bits;
 }
 
@@ -279,34 +273,36 @@ static inline unsigned value_of(uint32_t entry, uint64_t held)
 	return (entry >> 16) + (unsigned)((held & ((UINT64_C(1) << all) - 1)) >> code);
 }
 
-/* A match whose length has been read; false if it is none. */
-static inline bool read_match(const struct deflate_sift *sift, struct reader *reader, uint64_t distance_mask,
-                              uint8_t *begin, uint8_t **to, struct sift_match *match)
+/* The distance of a match whose length has been read, after `before` bytes of the text; false if it is none. */
+static inline bool read_distance(const struct deflate_sift *sift, struct reader *reader, uint64_t mask, size_t before,
+                                 struct sift_match *match)
 {
 	if (reader->count < BITS_MAX + 13)
 		refill(reader);
-	uint32_t entry = sift->distances[reader->held & distance_mask];
+	uint32_t entry = sift->distances[reader->held & mask];
 	unsigned distance = value_of(entry, reader->held);
-	if (entry & NO_DISTANCE || distance > (size_t)(*to - begin))
+	if (entry & NO_DISTANCE || distance > before)
 		return false;
 	skip_entry(reader, entry);
 	match->bits_end = place(sift, reader);
 	match->distance = (uint16_t)distance;
-	copy_match(*to, distance, match->length);
-	*to += match->length;
 	return true;
 }
 
-/* One literal, or two; there is room for two. */
-static inline uint8_t *take_literals(struct reader *reader, uint32_t entry, uint8_t *to)
+/* One literal, or two; there is room for two. What comes next. */
+static inline uint32_t take_literals(const struct deflate_sift *sift, struct reader *reader, uint64_t mask,
+                                     uint32_t entry, uint8_t **to)
 {
-	to[0] = (uint8_t)(entry >> 8);
-	to[1] = (uint8_t)(entry >> 16);
+	uint16_t literals = htole16((uint16_t)(entry >> 8));
+
+	memcpy(*to, &literals, sizeof(literals));
+	*to += 1 + (entry / IS_PAIR & 1);
 	skip_entry(reader, entry);
-	return to + 1 + (entry / IS_PAIR & 1);
+	return sift->literals[reader->held & mask];
 }
 
-/* Content up to the end of the block. False if it is not right, or more than `end`. */
+/* Content up to the end of the block. False if it is not right, or more than `end`. What comes next is looked up before the input
+ * is read on or a match is copied, as each look-up waits for the one before, and the rest need not. */
 static bool read_content(struct deflate_sift *sift, struct reader *from, unsigned literal_bits, unsigned distance_bits,
                          uint8_t *begin, uint8_t **at, const uint8_t *end)
 {
@@ -316,22 +312,21 @@ static bool read_content(struct deflate_sift *sift, struct reader *from, unsigne
 	const uint8_t *input_end = sift->input + sift->input_len + sizeof(uint64_t);
 	struct reader reader = *from;
 	uint8_t *to = *at;
-	uint32_t entry;
 
+	refill(&reader);
+	uint32_t entry = sift->literals[reader.held & literal_mask];
 	for (;;) {
-		refill(&reader);
 		if (reader.in > input_end || to > end)
 			return false;
-		entry = sift->literals[reader.held & literal_mask];
 		if (entry & IS_LITERAL) {
-			to = take_literals(&reader, entry, to);
-			entry = sift->literals[reader.held & literal_mask];
+			entry = take_literals(sift, &reader, literal_mask, entry, &to);
 			if (entry & IS_LITERAL) {
-				to = take_literals(&reader, entry, to);
-				entry = sift->literals[reader.held & literal_mask];
+				entry = take_literals(sift, &reader, literal_mask, entry, &to);
 				if (entry & IS_LITERAL) {
-					to = take_literals(&reader, entry, to);
-					continue;
+					entry = take_literals(sift, &reader, literal_mask, entry, &to);
+					refill(&reader);
+					if (entry & IS_LITERAL)
+						continue;
 				}
 			}
 		}
@@ -341,8 +336,12 @@ static bool read_content(struct deflate_sift *sift, struct reader *from, unsigne
 			break;
 		match->length = (uint16_t)value_of(entry, reader.held);
 		skip_entry(&reader, entry);
-		if (!read_match(sift, &reader, distance_mask, begin, &to, match))
+		if (!read_distance(sift, &reader, distance_mask, (size_t)(to - begin), match))
 			return false;
+		refill(&reader);
+		entry = sift->literals[reader.held & literal_mask];
+		copy_match(to, match->distance, match->length);
+		to += match->length;
 		match++;
 	}
 	skip_entry(&reader, entry);
