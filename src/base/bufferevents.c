@@ -6,6 +6,7 @@
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,18 +23,53 @@ static struct {
 	bool is_open;
 } reserve;
 
+/* What libevent keeps of a descriptor when an event is first added for it: 16 bytes in 2.1, with room to spare. */
+#define SLOTS 64
+#define SLOT_BYTES 32
+
+static struct {
+	void *blocks[SLOTS];
+	int count;
+} slots;
+
+/* What one of its tables, which are all that it reallocates, can grow to where it is. */
+#define TABLE_BYTES ((size_t)1 << 20)
+
+static void fill_slots(void)
+{
+	while (slots.count < SLOTS) {
+		void *slot = malloc(SLOT_BYTES);
+
+		if (!slot)
+			return;
+		slots.blocks[slots.count++] = slot;
+	}
+}
+
 static void *allocate(size_t bytes)
 {
 	void *found = malloc(bytes);
 
-	if (!found && reserve.is_open && bytes <= BLOCK_BYTES && reserve.count > 0)
+	if (found)
+		fill_slots();
+	else if (bytes <= SLOT_BYTES && slots.count > 0)
+		found = slots.blocks[--slots.count];
+	else if (reserve.is_open && bytes <= BLOCK_BYTES && reserve.count > 0)
 		found = reserve.blocks[--reserve.count];
 	return found;
 }
 
+static void *reallocate(void *old, size_t bytes)
+{
+	if (old && bytes <= malloc_usable_size(old))
+		return old;
+	return realloc(old, bytes < TABLE_BYTES ? TABLE_BYTES : bytes);
+}
+
 void bufferevents_install(void)
 {
-	event_set_mem_functions(allocate, realloc, free);
+	event_set_mem_functions(allocate, reallocate, free);
+	fill_slots();
 }
 
 static bool reserve_open(void)

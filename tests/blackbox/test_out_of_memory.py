@@ -222,6 +222,16 @@ def test_the_first_login_after_a_start_that_fails_is_no_last_one(short):
         assert ask() == 200
 
 
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def connections_without_realloc(short, port, held, count=300):
+    with short.failing("realloc", error=errno.ENOMEM):
+        taken = [held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5)) for _ in range(count)]
+        wait_for(lambda: len(os.listdir(f"/proc/{short.daemon.process.pid}/fd")) > count)
+    return taken
+
+
 def test_a_connection_is_whole_or_is_not_made(daemons, tmp_path):
     """libevent would crash where a part of one with TLS is missing, and wait for what never comes where another is."""
     authority = Authority(tmp_path)
@@ -242,6 +252,11 @@ def test_a_connection_is_whole_or_is_not_made(daemons, tmp_path):
 
     ask()
     assert sweep(secure, ask, points=60, step=1) <= {200, "closed"} | FAILURES
+    with contextlib.ExitStack() as held:
+        for taken in connections_without_realloc(secure, port, held):
+            with context.wrap_socket(taken, server_hostname="localhost") as encrypted:
+                encrypted.sendall(HEALTH)
+                assert encrypted.recv(100).startswith(b"HTTP/1.1 200 ")
     assert ask() == 200
 
 
@@ -285,6 +300,14 @@ def test_what_comes_by_a_new_descriptor_is_answered_or_closed(short):
 
         assert sweep(short, lambda: daemon.ctl_run("status").returncode, hold, points=60, step=1) <= {0, 1}
         assert sweep(short, lambda: daemon.request("GET", "/openapi.json").status, hold, points=40, step=1) <= {200} | FAILURES
+
+
+def test_connections_that_need_room_in_the_tables_of_events_are_heard(short):
+    """libevent's heap of timers and its table of descriptors, which grew as they came."""
+    with contextlib.ExitStack() as held:
+        for taken in connections_without_realloc(short, short.daemon.port, held):
+            taken.sendall(HEALTH)
+            assert taken.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
 def test_callbacks_that_there_is_no_room_for_are_not_passed_over(daemons, tmp_path):
