@@ -18,6 +18,7 @@ from test_changes import Loader
 pytestmark = pytest.mark.skipif(clusters.REASON is not None, reason=str(clusters.REASON))
 
 EARLY, LATE = YESTERDAY - HOUR, YESTERDAY + HOUR
+MENDED_SECONDS = 200  # a look that comes too early is repeated after a minute
 COUNT = 100
 numbers = itertools.count(1)
 
@@ -190,7 +191,7 @@ def test_move_of_which_a_server_has_one_day_is_mended_after_a_start(daemon, clus
     half_move(daemon, cluster, account, records, stored)
     daemon.start()
     daemon.await_ready()
-    harness.wait_for(lambda: is_mended(daemon, account, records, 1), 60)
+    harness.wait_for(lambda: is_mended(daemon, account, records, 1), MENDED_SECONDS)
 
 
 @pytest.mark.parametrize("stored", ["where_it_went", "that_it_left"])
@@ -212,7 +213,7 @@ def test_move_of_which_a_server_has_one_day_is_mended_after_a_commit_that_failed
     assert not post(daemon, moved(records, 1))
     keep_half(server, table, (EARLY, LATE), stored)
     between.release()
-    harness.wait_for(lambda: is_mended(daemon, account, records, 1), 60)
+    harness.wait_for(lambda: is_mended(daemon, account, records, 1), MENDED_SECONDS)
     loader.catch_up()
     assert set(versions(loader.copy.values()).values()) == {"v1"}
 
@@ -226,7 +227,7 @@ def test_record_of_half_a_move_that_is_sent_for_a_third_day_ends_in_that_day_alo
     daemon.await_ready()
     third = [{**record, "date_received": iso(EARLY - DAY), "from": "v3"} for record in records]
     store(daemon, third)
-    harness.wait_for(lambda: is_mended(daemon, account, records, 3, start=EARLY - 2 * DAY), 60)
+    harness.wait_for(lambda: is_mended(daemon, account, records, 3, start=EARLY - 2 * DAY), MENDED_SECONDS)
 
 
 def test_record_that_went_to_the_day_beside_another_one_of_its_id_leaves_that_alone(daemon):
