@@ -25,6 +25,8 @@ PRELOAD = {
 
 # --- the log ---
 
+times = {}  # of files of somebody else, by their inodes: when they were changed, which lasts as they do
+
 
 class Log:
     """A log that is being written, by the programs below `root` and by the test itself."""
@@ -33,6 +35,7 @@ class Log:
         self.path = str(path)
         self.root = str(root)
         self.append(f"root {os.stat(self.root).st_ino}")
+        times.clear()
         self.environment = {**PRELOAD, "CDRD_POWERLOG": self.path, "CDRD_POWERROOT": self.root}
 
     def append(self, line, data=b""):
@@ -60,6 +63,7 @@ class Log:
         with open(part, "wb") as file:
             file.write(data)
         inode = os.stat(part).st_ino
+        times[inode] = os.stat(part).st_mtime_ns
         self.append(f"create {inode} {part}")
         self.append(f"write {inode} 0 {len(data)} 1", data)
         self.append(f"rename {part} {path}")
@@ -327,10 +331,10 @@ def all_states(entries, root, first=0):
 
 
 def sample_states(entries, root, count, seed, first=0):
-    """`count` of them, at points that are spread evenly over the log from entry `first` on."""
+    """`count` of them, at points that are spread evenly over the log from entry `first` on; several at one if there are fewer."""
     pick = random.Random(seed)
     points = [number for number in cut_points(entries) if number >= first and entries[number][0] != "mark"]
-    chosen = sorted(pick.choice(points[len(points) * i // count:len(points) * (i + 1) // count]) for i in range(count))
+    chosen = [points[int(len(points) * (i + pick.random()) / count)] for i in range(count)]
     disk = Disk(root)
     at = 0
     for number in chosen:
@@ -359,5 +363,7 @@ def lay_out(state, path):
                 file.write(inner[1])
                 os.fchmod(file.fileno(), 0o600)
                 inodes.append((os.fstat(file.fileno()).st_ino, inner[0]))
+            if inner[0] in times:
+                os.utime(to, ns=(times[inner[0]], times[inner[0]]))
     put(state, path)
     return inodes
