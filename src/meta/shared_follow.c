@@ -127,6 +127,10 @@ static void on_answered(void *arg, const struct error *err)
 	bool is_taken = false;
 
 	following->is_asking = false;
+	if (!following->event) { /* it is being closed, and what would be told of changes may have gone */
+		buf_free(&following->rows);
+		return;
+	}
 	if (!err && !shared->is_locking && !shared->is_open) {
 		is_taken = take(shared, &number, &why) == 0;
 		err = is_taken ? NULL : &why;
