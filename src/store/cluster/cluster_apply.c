@@ -191,21 +191,31 @@ static int change(struct cluster *cluster, const struct cluster_put *put, struct
 	return cluster_known_keep(cluster, known, record, err);
 }
 
+/* A copy of what is known, as that may be freed while the record is written; the caller frees *copy in any case. */
+static int copy_known(const struct cluster_put *put, const struct cluster_known *known, struct buf *copy,
+                      struct record *record, struct error *err)
+{
+	uint64_t seq;
+
+	buf_add(copy, known->row, known->len);
+	if (copy->failed)
+		return error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
+	if (record_unpack(record, known->product, buf_str(copy), &seq, err) != 0)
+		return -1;
+	record_set_account_key(record, &put->account);
+	return 0;
+}
+
 /* It leaves the place, as its other row has it. */
 static int lose(struct cluster *cluster, const struct cluster_put *put, struct cluster_known *known, int64_t next_us,
                 struct error *err)
 {
 	struct buf copy = { 0 };
 	struct record record;
-	uint64_t seq;
+	int result = copy_known(put, known, &copy, &record, err);
 
-	buf_add(&copy, known->row, known->len);
-	int result = copy.failed ? error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory") :
-	                           record_unpack(&record, known->product, buf_str(&copy), &seq, err);
-	if (result == 0) {
-		record_set_account_key(&record, &put->account);
+	if (result == 0)
 		result = leave(cluster, put, known, &record, next_us, err);
-	}
 	known->hash = ~known->hash; /* it is found no more */
 	cluster->uncommitted++;
 	buf_free(&copy);
@@ -262,16 +272,12 @@ static int meet(struct cluster *cluster, const struct cluster_put *put, struct c
 	struct buf copy = { 0 };
 	struct record old, merged = *came;
 	bool writes = true;
-	uint64_t seq;
 	int status = 0;
 
-	/* what is known may be freed while the record is written */
-	buf_add(&copy, known->row, known->len);
-	if (copy.failed || record_unpack(&old, known->product, buf_str(&copy), &seq, err) != 0) {
+	if (copy_known(put, known, &copy, &old, err) != 0) {
 		buf_free(&copy);
-		return error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
+		return -1;
 	}
-	record_set_account_key(&old, &put->account);
 	if (merges) /* erasing may not have come to it yet, and must not miss what it becomes */
 		(void)erased_clean(cluster->store, &old, known->time_us);
 	bool outdated = put->has_versions && versions_is_older(came, &old, put->versions.column);
@@ -391,19 +397,11 @@ static int mend(struct cluster *cluster, const struct cluster_put *put, struct r
 {
 	struct cluster_known *place = known_there(cluster, put, record);
 	struct buf copy = { 0 };
-	uint64_t seq;
-	int status = 0;
 
 	*result = STORE_DUPLICATE;
 	if (!place)
 		return 0;
-	/* as it is known now; what is known may be freed while the record is written */
-	buf_add(&copy, place->row, place->len);
-	if (copy.failed)
-		status = error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
-	else
-		status = record_unpack(record, place->product, buf_str(&copy), &seq, err);
-	record_set_account_key(record, &put->account);
+	int status = copy_known(put, place, &copy, record, err);
 	if (status == 0 && cluster_is_doubtful(cluster, place->first) &&
 	    !cluster_known_has_come(cluster, put, record, place))
 		status = mend_arrival(cluster, put, place, record, result, err);
@@ -421,21 +419,13 @@ static int erase_known(struct cluster *cluster, const struct cluster_put *put, c
 	struct cluster_known *known = cluster_known_in_day(cluster, put, record, clock_day_of(put->time_us));
 	struct buf copy = { 0 };
 	struct record erased;
-	uint64_t seq;
-	int status = 0;
 
 	*result = STORE_DUPLICATE;
 	if (!put->eraser || !known)
 		return 0;
-	/* what is known may be freed while the record is written */
-	buf_add(&copy, known->row, known->len);
-	if (copy.failed)
-		status = error_set(err, ERROR_NOMEM, "a record on its way to the cluster: out of memory");
-	else
-		status = record_unpack(&erased, known->product, buf_str(&copy), &seq, err);
+	int status = copy_known(put, known, &copy, &erased, err);
 	if (status == 0 && put->eraser->change(put->eraser->arg, &erased, true)) {
 		*result = STORE_UPDATED;
-		record_set_account_key(&erased, &put->account);
 		status = change(cluster, put, known, &erased, known->time_us, err);
 	}
 	buf_free(&copy);
