@@ -47,8 +47,8 @@ struct cluster_erase {
 	struct event *timer;
 	enum stage stage;
 	struct cluster_erase_state state;
-	uint64_t commits, aborts; /* what STAGE_SETTLE and STAGE_STORE wait for, and that none was lost meanwhile; */
-	uint64_t numbers;         /* and that those given until then have settled, of other front ends, too */
+	struct cluster_point until; /* what STAGE_SETTLE and STAGE_STORE wait for, of other front ends, too, */
+	uint64_t aborts;            /* and that none was lost meanwhile */
 	struct cluster_search *search;
 	size_t puts; /* that have not ended */
 	STAILQ_HEAD(, table) tables;
@@ -94,10 +94,9 @@ struct cluster_erase *cluster_erase_new(struct cluster *cluster, const struct cl
 		.on_ready = on_ready,
 		.arg = arg,
 		.state = { .pass = 1 },
-		.commits = cluster_commits_to_come(cluster)
+		.until = cluster_point(cluster)
 	};
 	STAILQ_INIT(&erase->tables);
-	erase->numbers = cluster->store->last_seq;
 	erase->timer = evtimer_new(cluster->base, on_event, erase);
 	if (erase->timer)
 		return erase;
@@ -215,8 +214,7 @@ static int step_search(struct cluster_erase *erase, struct error *err)
 	erase->search = NULL;
 	erase->state.done = erase->state.found == 0;
 	erase->stage = erase->state.done ? STAGE_DONE : STAGE_STORE;
-	erase->commits = cluster_commits_to_come(erase->cluster);
-	erase->numbers = erase->cluster->store->last_seq;
+	erase->until = cluster_point(erase->cluster);
 	return 0;
 }
 
@@ -226,10 +224,8 @@ static int step_search(struct cluster_erase *erase, struct error *err)
 static int await_commit(struct cluster_erase *erase, bool *committed, struct error *err)
 {
 	struct cluster *cluster = erase->cluster;
-	uint64_t first = cluster_first_open(cluster);
 
-	*committed = erase->puts == 0 && (first == 0 || first > erase->numbers) &&
-	             (cluster->commits >= erase->commits || !cluster_has_waiting(cluster));
+	*committed = erase->puts == 0 && cluster_has_settled(cluster, &erase->until);
 	if (erase->stage == STAGE_STORE && erase->aborts != cluster->store->aborts)
 		return error_set(err, ERROR_UNAVAILABLE,
 		                 "the cluster has failed meanwhile; the number is erased in part, erase it again");
@@ -355,8 +351,7 @@ static void end_pass(struct cluster_erase *erase)
 	erase->state.done = erase->state.pass == ERASE_PASSES_MAX;
 	erase->stage = erase->state.done ? STAGE_DONE : STAGE_SETTLE;
 	erase->state.pass += !erase->state.done;
-	erase->commits = cluster_commits_to_come(erase->cluster);
-	erase->numbers = erase->cluster->store->last_seq;
+	erase->until = cluster_point(erase->cluster);
 }
 
 static void pause_look(struct cluster_erase *erase, struct table *table, int64_t pause_us)

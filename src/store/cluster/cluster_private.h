@@ -206,6 +206,12 @@ struct cluster_numbers {
 	struct store_changed changed;
 };
 
+/* A point in the order of what is put and stored. */
+struct cluster_point {
+	uint64_t commits; /* cluster->commits when all is committed that had been put */
+	uint64_t numbers; /* the last one that had been given */
+};
+
 /* cluster_mend.c */
 struct cluster_mend {
 	int64_t due_us, until_us;   /* monotonic: of the next pass, 0: none; they are repeated until then */
@@ -276,7 +282,7 @@ struct cluster {
 	int32_t drop_before;
 	bool drop_found; /* something, or could not look: days may be there yet */
 	bool drop_waits; /* with what is listed, for commits that may bring records of such days: */
-	uint64_t drop_after_commits, drop_after_numbers; /* those until then */
+	struct cluster_point drop_after;
 	int32_t dropping; /* days before this one were begun with, and go; 0: none. It is in the catalog, too */
 
 	struct cluster_reader reader;
@@ -410,10 +416,20 @@ static inline uint64_t cluster_newest_stored(const struct cluster *cluster)
 	return first > 0 ? first - 1 : cluster->store->last_seq;
 }
 
-/* What cluster->commits will be when all is committed that has been put. */
-static inline uint64_t cluster_commits_to_come(const struct cluster *cluster)
+/* All that has been put, or given numbers, until now. */
+static inline struct cluster_point cluster_point(const struct cluster *cluster)
 {
-	return cluster->commits + (cluster->commit_done ? 2 : 1);
+	return (struct cluster_point){ .commits = cluster->commits + (cluster->commit_done ? 2 : 1),
+		                       .numbers = cluster->store->last_seq };
+}
+
+/* Is all that had been put until then committed, or given up? */
+static inline bool cluster_has_settled(const struct cluster *cluster, const struct cluster_point *until)
+{
+	uint64_t first = cluster_first_open(cluster);
+
+	return (first == 0 || first > until->numbers) &&
+	       (cluster->commits >= until->commits || !cluster_has_waiting(cluster));
 }
 
 /* Forgets everything that is not inserted; puts end with the error. */

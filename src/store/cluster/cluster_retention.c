@@ -63,22 +63,13 @@ static int note_dropping(struct cluster *cluster, int32_t day, struct error *err
 static void await_checked(struct cluster *cluster)
 {
 	cluster_refuse_older(cluster);
-	cluster->drop_after_commits = cluster_commits_to_come(cluster);
-	cluster->drop_after_numbers = cluster->store->last_seq;
+	cluster->drop_after = cluster_point(cluster);
 	cluster->drop_waits = true;
-}
-
-static bool has_settled(const struct cluster *cluster)
-{
-	uint64_t first = cluster_first_open(cluster);
-
-	return (first == 0 || first > cluster->drop_after_numbers) &&
-	       (cluster->commits >= cluster->drop_after_commits || !cluster_has_waiting(cluster));
 }
 
 static void drop_when_settled(struct cluster *cluster)
 {
-	if (cluster->drop_waits && !has_settled(cluster))
+	if (cluster->drop_waits && !cluster_has_settled(cluster, &cluster->drop_after))
 		return; /* when retention looks next */
 	cluster->drop_waits = false;
 	drop_next(cluster);
