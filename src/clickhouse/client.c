@@ -100,7 +100,7 @@ static const struct passing_row {
 	{ 745, "SERVER_OVERLOADED" },
 	{ 999, "KEEPER_EXCEPTION" },
 	{ 1000, "POCO_EXCEPTION" }, /* of its sockets and files */
-	{ 1001, "STD_EXCEPTION" },
+	{ 1001, "STD_EXCEPTION" },  /* of memory that runs out, for instance */
 };
 
 static bool passes(int code)
